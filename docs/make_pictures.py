@@ -261,7 +261,7 @@ def take_all(server: Server, album: Album) -> None:
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train, guide=first)
-    album.take("train-changes", train, unfold("Data augmentation"), press("Preview data augmentation"), drawn)
+    album.take("train-changes", train, unfold("Expert settings"), press("Preview data augmentation"), drawn)
 
     if album.wanted and all(word.startswith("images") for word in album.wanted):
         return

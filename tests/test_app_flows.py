@@ -30,12 +30,13 @@ def train_by_clicks(page: "Page", name: str) -> None:
     """On the page of a dataset: train the instant model alone, small and without folds."""
     page.get_by_role("link", name="Train a classifier").click()
     page.get_by_role("radio", name="Good").check()
-    page.get_by_text("Preprocessing").click()
+    page.get_by_text("Expert settings").click()
     page.get_by_label("Image size").fill("32")
-    page.get_by_text("which images are used for training").click()
-    page.get_by_role("spinbutton", name="Folds").fill("0")
-    page.get_by_role("spinbutton", name="Folds").press("Enter")  # ends the field, and begins nothing
-    page.get_by_text("3 settings differ from the defaults").wait_for()
+    page.get_by_label("Image size").press("Enter")  # begins nothing
+    page.get_by_role("searchbox", name="Find a setting").fill("split.folds")
+    page.get_by_role("button", name="Add “Folds” to the recipe").click()
+    page.keyboard.type("0")  # in place of the default, which is selected
+    page.get_by_role("list", name="Settings that differ").get_by_text("Folds: 0").wait_for()
     page.get_by_text(re.compile(r"\d training image")).wait_for()  # the picture of the split
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()

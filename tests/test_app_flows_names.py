@@ -115,8 +115,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     )
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
-        wary.get_by_text("which images are used for training").click()
-        wary.get_by_text("whether images of rare classes have a larger weight").click()
+        wary.get_by_text("Expert settings").click()
         wary.get_by_text(re.compile(r"\d training image")).wait_for()
     if "datasets/{images}?tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()

@@ -54,12 +54,14 @@ pytestmark = pytest.mark.slow
 def test_choices_for_a_training_are_there_again_after_back(page: "Page", app_server: RunningApp) -> None:
     images = app_server.opened(save_cells(app_server.root / "chosen"))["id"]
     open_page(page, f"/train?dataset={images}")
+    page.get_by_text("Expert settings").click()
     page.get_by_label("Name of the training").fill("Once more")
     page.get_by_role("radio", name="Good").check()
-    page.get_by_role("link", name="View the images").click()
+    page.get_by_role("link", name="In the dataset").click()
     page.get_by_role("heading", name="chosen").wait_for()
     page.go_back()
     page.get_by_role("button", name="Start training").wait_for()
+    page.get_by_text("Expert settings").click()
     assert page.get_by_label("Name of the training").input_value() == "Once more"
     assert page.get_by_role("radio", name="Good").is_checked()
 

@@ -185,7 +185,7 @@ def test_the_app_in_german(page: "Page", app_server: RunningApp) -> None:
     assert page.evaluate("document.documentElement.lang") == "de"
     try:
         open_page(page, f"/train?dataset={dataset}")
-        page.locator("summary").get_by_text("Weitere Einstellungen").click()
+        page.locator("summary").get_by_text("Experteneinstellungen").click()
         page.get_by_text(re.compile(r"\d,\d")).first.wait_for(state="attached")
         title = page.evaluate("fetch('api/v1/nothing').then((answer) => answer.json()).then(({ title }) => title)")
         with in_language("de"):

@@ -22,13 +22,13 @@ pytestmark = pytest.mark.slow
 
 # Paths of folders, times of day, durations.
 # Whether this computer offers all presets, and their times, depend on its speed.
-PRESETS = ("section[aria-labelledby=preset] > .stack", "section[aria-label='Start training'] .row > span")
+PRESETS = ("form.training section.start",)
 VOLATILE = ("[title^='/']", "main time", "section[aria-labelledby=progress] .number", *PRESETS)
 PAGES = {  # address, and what is there once the page is whole
     "start": ("/", "text=Recent trainings"),
     "dataset": ("/datasets/{dataset}", "text=Images per class"),
     "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
-    "train": ("/train?dataset={dataset}", "form:has(input[name=preset]:checked) .bars"),
+    "train": ("/train?dataset={dataset}", "form:has(input[name=preset]:checked) .images img"),
     "live-training": ("/runs/{running}", "text=First results"),
     "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
     "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),

@@ -104,8 +104,7 @@ def test_pixels_of_files_are_chosen_once_and_viewed_in_colors(
     viewer.get_by_role("button", name="Automatic display").wait_for(state="detached")
     assert (app_server.get(at)["display"], app_server.get(at)["n_label_changes"]) == ([], 0)
     open_page(page, f"/train?dataset={stacks['id']}")
-    for summary in page.locator("summary", has_text="Preprocessing").all():
-        summary.click()
-    assert page.get_by_label("z-plane", exact=True).input_value() == "max"
-    assert page.get_by_label("Channels", exact=True).input_value() == "GFP"
-    page.get_by_text("differs from the defaults").wait_for(state="detached")
+    page.get_by_text("Expert settings").click()
+    plane = page.get_by_role("list", name="settings").get_by_role("listitem").filter(has_text="images.z")
+    assert plane.locator("[aria-pressed=true]").all_inner_texts() == ["the maximum of all z-planes"]
+    page.get_by_text("All settings have their defaults").wait_for()

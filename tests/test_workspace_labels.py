@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
-from small_workspace import CLASSES, QUICK, new_workspace, open_images, write_cells
+from small_workspace import CLASSES, QUICK, new_workspace, open_images, trained_here, write_cells
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.classes import ClassPlan
@@ -17,6 +18,7 @@ from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.experiments.preparation import apply_recipe
+from coverslip.runs.folder import open_run
 from coverslip.runs.recipe import Pretraining, Recipe
 from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import exclude
@@ -25,8 +27,9 @@ from coverslip.workspace.datasets.labels import table_lines, training_images
 from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, class_order_for_training, dataset_state
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.recipes import recipe_grouping, validated_recipe
-from coverslip.workspace.store.rows import ImagesChanged, dataset_row, load_dataset, load_scan
+from coverslip.workspace.store.rows import ImagesChanged, dataset_row, load_dataset, load_scan, row_ids_of
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import preview_split
 from coverslip.workspace.viewing.images import DatasetImages, Filters
@@ -338,3 +341,27 @@ def test_a_class_without_included_images_is_in_no_recipe(tmp_path: Path) -> None
     with home.engine.connect() as connection:
         order = class_order_for_training(connection, dataset_row(connection, dataset), ClassPlan())
     assert order == ["a", "b"]
+
+
+@pytest.mark.slow
+def test_the_previewed_test_images_are_those_that_a_training_tests_and_each_has_a_reason(tmp_path: Path) -> None:
+    home = new_workspace(tmp_path)
+    dataset_id = open_images(home, write_cells(tmp_path / "cells", 60))
+    near = {"split.near_duplicates": "ignore"}  # the search for them is not awaited here
+    reasons = {}
+    for name, recipe in {
+        "one-split": {**QUICK, **near, "group": r"(slide\d+)"},
+        "folds": {**QUICK, **near, "group": r"(slide\d+)", "split.folds": 3},
+    }.items():
+        preview = preview_split(home, dataset_id, recipe)
+        run = open_run(find_job(home, trained_here(home, dataset_id, recipe)).folder)
+        tests = [row for row in run.split if (row.fold == 1 if preview.n_folds else row.split == "test")]
+        with home.engine.connect() as connection:
+            row_of = row_ids_of(connection, dataset_id)
+        shown = {row for strip in preview.tested for row in strip.row_ids}
+        n_of_group = Counter(row.group for row in tests)
+        assert shown == {row_of[row.image_id] for row in tests}
+        assert {strip.group: strip.n for strip in preview.tested} == n_of_group
+        assert sum(strip.n for strip in preview.tested) == len(tests)
+        reasons[name] = {strip.reason for strip in preview.tested}
+    assert reasons == {"one-split": {"group"}, "folds": {"group"}}

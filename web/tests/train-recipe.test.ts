@@ -1,14 +1,6 @@
 import { expect, test } from 'vitest';
-import { asText, fromText } from '../src/features/train/fields/shape';
-import {
-  changed,
-  differing,
-  dotted,
-  faultsOf,
-  nested,
-  copiedSettings,
-  valueAt,
-} from '../src/features/train/recipe';
+import { keyAt, withKey } from '../src/features/train/completion';
+import { changed, differing, dotted, nested, copiedSettings, valueAt } from '../src/features/train/recipe';
 
 test('dotted keys become sections', () => {
   expect(nested({ 'split.val': 0.1, 'split.folds': 5, stage: 'instant' })).toEqual({
@@ -45,43 +37,28 @@ test('settings about images are copied for the same images only', () => {
   expect(copiedSettings({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
 });
 
-test('faults are shown at their fields', () => {
-  const keys = ['epochs', 'split.val', 'split.test', 'init'];
-  const errors = [
-    { field: 'epochs', message: 'epochs = 0.5: it must be a whole number' },
-    { field: 'split', message: 'val and test leave nothing to train on' },
-    { field: 'init.train_on', message: 'There is no such file' },
-    { field: 'dataset_id', message: 'no field of the form' },
-  ];
-  expect([...faultsOf(errors, keys)]).toEqual([
-    ['epochs', 'It must be a whole number'],
-    ['split.val', 'val and test leave nothing to train on'],
-    ['init', 'There is no such file'],
+test('the key at the cursor has its section', () => {
+  const text = 'epochs: 3\nsplit:\n  te\nimage';
+  expect([3, text.indexOf('te') + 1, text.length].map((at) => keyAt(text, at))).toEqual([
+    'epochs',
+    'split.te',
+    'image',
   ]);
 });
 
-test('typed text becomes a value of the key', () => {
-  const shape = {
-    type: 'number',
-    choices: [],
-    minimum: 0,
-    maximum: 1,
-    unit: '',
-    isOptional: true,
-    empty: '',
+test('a key is added below its section, in place of what was typed of it', () => {
+  const added = (text: string, key: string, value: string | number | null) => {
+    const { text: after, from, to } = withKey(text, text.length, key, value);
+    return [after, after.slice(from, to)];
   };
-  expect(fromText(' 0.5 ', shape, 1)).toBe(0.5);
-  expect(fromText('', shape, 1)).toBeNull();
-  expect(fromText('', { ...shape, isOptional: false }, 1)).toBe(1);
-  expect(fromText('many', shape, 1)).toBe('many'); // the server reports the problem
-  expect(fromText('7', { ...shape, type: 'text' }, '')).toBe('7');
-  expect(fromText('2, 4 3', { ...shape, type: 'integers' }, [])).toEqual([2, 4, 3]);
-  expect(fromText('0 2', { ...shape, type: 'channels' }, [])).toEqual([0, 2]);
-  expect(fromText('DAPI, Alexa 488, 3', { ...shape, type: 'channels' }, [])).toEqual([
-    'DAPI',
-    'Alexa 488',
-    3,
+  expect(added('', 'epochs', 'auto')).toEqual(['epochs: "auto"\n', '"auto"']);
+  expect(added('epochs: 3\nima', 'image_size', null)).toEqual(['epochs: 3\nimage_size: null\n', 'null']);
+  expect(added('split:\n  val: 0.1\nseed: 1\n', 'split.test', 0.2)).toEqual([
+    'split:\n  test: 0.2\n  val: 0.1\nseed: 1\n',
+    '0.2',
   ]);
-  expect(asText([2, 4, 3])).toBe('2, 4, 3');
-  expect(asText(null)).toBe('');
+  expect(added('seed: 1 # kept', 'split.test', 0.2)).toEqual([
+    'seed: 1 # kept\nsplit:\n  test: 0.2\n',
+    '0.2',
+  ]);
 });

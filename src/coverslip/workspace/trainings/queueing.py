@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -66,9 +67,10 @@ from coverslip.workspace.jobs.records import (
 )
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, write_keys
+from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, row_ids_of, write_keys
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import can_finish, run_story
+from coverslip.workspace.trainings.tested import TestedImages, tested_images
 from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
@@ -137,6 +139,8 @@ class SplitPreview(DocumentedFields):
     n_excluded: int
     """Images that are not used: excluded by hand, or by a training with this recipe."""
     by_class: list[ClassSplit]
+    tested: list[TestedImages]
+    """The test images of parts, with the reason; of at most 200 groups."""
     sizes: dict[Stage, list[SetSizes]]
     """By the stage of the recipe: of one split, or of each fold and of the training on all images; without the stages
     with which a training would be refused."""
@@ -193,6 +197,7 @@ def compute_split_preview(
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
+        row_of = row_ids_of(connection, dataset_id)
     if (group_by := recipe_grouping(workspace, row, recipe)) is not None:
         group_of = groups_of_images(workspace, row, group_by)
         data = with_groups(data, [group_of.get(record.image_id) for record in data.records])
@@ -204,7 +209,7 @@ def compute_split_preview(
     images = apply_earlier_split(images, full_recipe)
     is_searched = full_recipe.split.near_duplicates != "ignore"
     scan = _scan_of(images, data, with_cached_near_duplicates(scan) if is_searched else scan)
-    preview = preview_of_split(images, full_recipe, scan, allow_leakage=allow_leakage)
+    preview = preview_of_split(images, full_recipe, scan, row_of, allow_leakage=allow_leakage)
     pending = [note("near-duplicates-pending")] if is_searched and scan.near_duplicates is None else []
     n_excluded = preview.n_excluded + row.summary["n_excluded"]
     return replace(preview, notes=[*preview.notes, *pending], n_excluded=n_excluded)
@@ -226,8 +231,15 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
     )
 
 
-def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
-    """Return the split of images by a recipe that fits them.
+def preview_of_split(
+    data: Dataset,
+    recipe: Recipe,
+    scan: Scan,
+    row_of: Mapping[str, int] = MappingProxyType({}),
+    *,
+    allow_leakage: bool = False,
+) -> SplitPreview:
+    """Return the split of images by a recipe that fits them; `row_of` is the permanent number of each image by its ID.
 
     Raises:
         CoverslipError: no image can be used for training.
@@ -237,19 +249,26 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
     check_groups(data)
     recipe.check_validation()
     folds, folds_note = folds_of_recipe(data, scan, recipe)
-    preview = _preview_with(folds, folds_note, data, recipe, scan, allow_leakage=allow_leakage)
+    preview = _preview_with(folds, folds_note, data, recipe, scan, row_of, allow_leakage=allow_leakage)
     other_stage: Stage = "instant" if recipe.stage == "finetune" else "finetune"
     other_preview = preview
     if recipe.split.folds is None and not recipe.split.by_domain:  # the number of folds may depend on the stage
         other_folds, _ = folds_of_recipe(data, scan, recipe.model_copy(update={"stage": other_stage}))
         if (other_folds is None) != (folds is None):
-            other_preview = _preview_with(other_folds, None, data, recipe, scan, allow_leakage=allow_leakage)
+            other_preview = _preview_with(other_folds, None, data, recipe, scan, row_of, allow_leakage=allow_leakage)
     sizes_of_other = other_preview.sizes.get(recipe.stage)
     return replace(preview, sizes=preview.sizes | ({other_stage: sizes_of_other} if sizes_of_other else {}))
 
 
 def _preview_with(
-    folds: Folds | None, folds_note: Note | None, data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage: bool
+    folds: Folds | None,
+    folds_note: Note | None,
+    data: Dataset,
+    recipe: Recipe,
+    scan: Scan,
+    row_of: Mapping[str, int],
+    *,
+    allow_leakage: bool,
 ) -> SplitPreview:
     """Return the preview with these folds, or with a single split, and the sizes for the stage of the recipe."""
     from coverslip.experiments.estimating import sizes_of, sizes_of_folds
@@ -268,11 +287,13 @@ def _preview_with(
         capped = capped_split(data, split, recipe)
         refusal = leaks or refusal or _refusal(data, scan, capped, None, needs_validation=needs_validation)
         sizes = {recipe.stage: [sizes_of(SplitData(data, scan, capped), recipe)]} if refusal is None else {}
-        return _preview_of(data, capped, [*notes, *capped.notes], None, refusal, sizes)
+        tested = tested_images(data, scan, capped, recipe, row_of)
+        return _preview_of(data, capped, [*notes, *capped.notes], None, refusal, sizes, tested)
     capped = capped_split(data, folds.splits[0], recipe)
     refusal = leaks or _refusal(data, scan, capped, folds, needs_validation=needs_validation)
     sizes = {recipe.stage: sizes_of_folds(data, scan, folds, recipe)} if refusal is None else {}
-    return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal, sizes)
+    tested = tested_images(data, scan, capped, recipe, row_of)
+    return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal, sizes, tested)
 
 
 def refuse_untrainable(
@@ -369,6 +390,7 @@ def _preview_of(
     folds: Folds | None,
     refusal: Failure | None,
     sizes: dict[Stage, list[SetSizes]],
+    tested: list[TestedImages],
 ) -> SplitPreview:
     groups = [record.group for record in data.records]
 
@@ -379,10 +401,10 @@ def _preview_of(
     by_part: dict[Part, list[int]] = {part: [] for part in _SETS}
     for i, part in enumerate(split.parts):
         by_part[part].append(i)
-    tested: dict[int, list[int]] = {}
+    of_fold: dict[int, list[int]] = {}
     for i, fold in enumerate(folds.fold_of if folds else ()):
         if fold is not None:
-            tested.setdefault(fold, []).append(i)
+            of_fold.setdefault(fold, []).append(i)
     counts = Counter(
         (record.label, part) for record, part in zip(data.records, split.parts, strict=True) if part != "excluded"
     )
@@ -393,10 +415,11 @@ def _preview_of(
         used=UsedImages(n, len({label for label, _ in counts}), n_groups, n_ungrouped),
         parts=[SplitPart(part, *counts_of(indices)) for part, indices in by_part.items()],
         n_excluded=len(by_part["excluded"]),
-        folds=[FoldPart(fold, *counts_of(indices)) for fold, indices in sorted(tested.items())],
+        folds=[FoldPart(fold, *counts_of(indices)) for fold, indices in sorted(of_fold.items())],
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],
+        tested=tested,
         sizes=sizes,
         refusal=refusal,
     )

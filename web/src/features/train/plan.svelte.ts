@@ -11,15 +11,13 @@ import { datasetTopic } from '../../api/events';
 import { preview } from '../../api/previews';
 import { listFindings } from '../../api/studies';
 import { readJob } from '../../api/jobs';
-import { listModels, startRun, type Model, type RecipeKey } from '../../api/runs';
+import { listModels, startRun, type Model } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
 import { namesOf } from '../datasets/names';
-import { pendingDrafts } from './fields/draft.svelte';
 import {
   changed,
   differing,
-  faultsOf,
   hasCustomThreshold,
   nested,
   only,
@@ -109,8 +107,8 @@ export class Plan {
   sizeOfFirstLook = $state<number | null>(null); // the image size that the first look has set
   isStarting = $state(false);
   startProblem = $state.raw<unknown>(null); // problem of the last start
-  settingsProblem = $state.raw<unknown>(null); // problem of the current settings
   hasInvalidText = $state(false); // the text of the recipe is not valid
+  isReadingText = $state(false); // the text of the recipe is not applied yet
   isReadingRun = $state(false); // the settings of an earlier training are loading
 
   labeled = $derived(
@@ -142,17 +140,6 @@ export class Plan {
     'classes.drop': this.dataset?.class_plan.drop ?? [],
     'classes.rename': this.dataset?.class_plan.rename ?? {},
   });
-  faults = $derived.by(() => {
-    const problem = this.startProblem ?? this.settingsProblem;
-    const keys = recipeKeys.keys.map(({ key }) => key);
-    return faultsOf(problem instanceof Problem ? problem.errors : [], keys);
-  });
-  /** Suggestions for text fields, from the dataset and the network. */
-  suggestions = $derived<Readonly<Record<string, readonly string[]>>>({
-    freeze_to: this.model?.parts ?? [],
-    group: this.columns.value ?? [],
-    classes: (this.dataset?.classes ?? []).map(({ name }) => name),
-  });
   isMissing = $derived(this.dataset?.sources.some(({ is_missing }) => is_missing) ?? false);
   isReady = $derived(this.dataset?.state === 'ready' && this.usedClasses.length > 1 && !this.isMissing);
   splitRecipe = $derived(nested(only(this.changes, SPLIT_KEYS)));
@@ -177,16 +164,11 @@ export class Plan {
   canStart = $derived(
     this.isReady &&
       !this.hasInvalidText &&
-      pendingDrafts.size === 0 &&
+      !this.isReadingText &&
       !this.isReadingRun &&
       !this.isStarting &&
       this.splitProblem === null,
   );
-
-  /** Number of changed settings, including those that are not part of a recipe. */
-  get nChanges(): number {
-    return Object.keys(this.changes).length + Number(this.allowsLeakage);
-  }
 
   get recipe(): Record<string, unknown> {
     return nested(this.changes);
@@ -306,9 +288,4 @@ export class Plan {
       this.isStarting = false;
     }
   }
-}
-
-/** The keys of a group that are shown as fields of that group. */
-export function fieldsOf(group: string, separateKeys: ReadonlySet<string>): RecipeKey[] {
-  return recipeKeys.keys.filter((key) => key.group === group && !separateKeys.has(key.key));
 }

@@ -83,37 +83,8 @@ export function hasCustomThreshold(recipe: unknown, requested: unknown): boolean
   return now![0] !== 'highest' && !same(now, before);
 }
 
-/** Id of the element with the field of a key. */
-export const idOfField = (key: string) => `field-${key}`;
-
 export interface Fault {
   field: string;
   message: string;
   line?: number | null;
-}
-
-/**
- * Remove the name of the key from `epochs = 0: it must be 1 or more`, because the message is shown at its
- * field.
- */
-function withoutKey(key: string, message: string): string {
-  if (![' =', ':'].some((end) => message.startsWith(key + end))) return message;
-  const entries = message.slice(message.indexOf(': ') + 2);
-  return entries.charAt(0).toUpperCase() + entries.slice(1);
-}
-
-/**
- * The message for each field of the form. A message about an entry of a value is shown at its field, a
- * message about a section at the first field of the section.
- */
-export function faultsOf(errors: readonly Fault[], keys: readonly string[]): Map<string, string> {
-  const faults = new Map<string, string>();
-  for (const { field, message } of errors) {
-    const key =
-      keys.find((key) => key === field) ??
-      keys.find((key) => field.startsWith(`${key}.`)) ??
-      keys.find((key) => key.startsWith(`${field}.`));
-    if (key && !faults.has(key)) faults.set(key, withoutKey(field, message));
-  }
-  return faults;
 }

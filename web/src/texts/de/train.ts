@@ -28,7 +28,6 @@ export const train: Texts['train'] = {
   defineGroups: 'Gruppen festlegen',
   groupBy: 'Gruppieren nach',
   tooFew: 'Mindestens zwei Klassen müssen Bilder haben.',
-  openImages: 'Bilder ansehen',
 
   model: 'Netz',
   recommended: 'empfohlen',
@@ -49,7 +48,6 @@ export const train: Texts['train'] = {
     comparedWith: (name, verdict) => `; verglichen mit ${name}: ${verdict}.`,
   },
   otherModels: 'Anderes Netz wählen',
-  modelOptions: 'Optionen dieses Netzes',
   modelsLabel: 'Liste der Netze',
   columns: {
     name: 'Netz',
@@ -83,9 +81,6 @@ export const train: Texts['train'] = {
   nNetworks: counts.networks,
   filter: 'Netz suchen',
 
-  more: 'Weitere Einstellungen',
-  moreText: 'Alle Einstellungen haben Standardwerte.',
-
   presets: {
     title: 'Voreinstellung',
     choices: {
@@ -99,7 +94,8 @@ export const train: Texts['train'] = {
         text: 'Zeigt zuerst den Sofort-Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern (Feinabstimmung).',
       },
     },
-    time: (time) => `Etwa ${time}.`,
+    needsPyTorch: (command, size) =>
+      `Braucht PyTorch (${size} Speicherplatz), das nicht installiert ist${command ? `. Führen Sie „${command}“ aus, und starten Sie coverslip neu` : ''}.`,
     measuring: 'Die Geschwindigkeit dieses Rechners wird gemessen …',
   },
   time: {
@@ -110,13 +106,7 @@ export const train: Texts['train'] = {
   name: 'Name des Trainings',
   start: 'Training starten',
   starting: 'Startet …',
-  changes: (n) =>
-    plural(n, {
-      one: `${count(n)} Einstellung weicht von den Standardwerten ab`,
-      other: `${count(n)} Einstellungen weichen von den Standardwerten ab`,
-    }),
   reset: 'Auf die Standardwerte zurücksetzen',
-  nChanged: (n) => plural(n, { one: `${count(n)} geändert`, other: `${count(n)} geändert` }),
   resetField: (title) => `„${title}“ auf den Standardwert zurücksetzen`,
   leakage,
   unlabeled: {
@@ -134,14 +124,29 @@ export const train: Texts['train'] = {
   leakageHelp: 'Durch ein Datenleck fallen die Ergebnisse zu gut aus. Der Bericht enthält eine Warnung.',
 
   split: {
-    title: 'Aufteilung',
+    title: 'Testset',
+    tested: (nGroups, nOthers) =>
+      `Testset, das das Training nie sieht: ${nGroups ? counts.groupsAndOthers(nGroups, nOthers) : counts.images(nOthers)}`,
+    strip: (n, reason) => `${counts.images(n)}, ${reason}`,
+    reasons: {
+      earlier: 'auch im früheren Training getestet',
+      predefined: 'im Datensatz dem Testset zugeordnet',
+      connected: 'über die Gruppe oder als Duplikat mit einem zugeordneten Testbild verbunden',
+      domain: 'aus der Domäne, die dieser Fold auslässt',
+      related: 'zufällig ausgewählt, zusammen mit Fast-Duplikaten oder verbundenen Gruppen',
+      group: 'zufällig ausgewählt, als ganze Gruppe',
+      single: 'zufällig ausgewählt',
+    },
+    others: (n) => `${count(n)} weitere anzeigen`,
+    fewer: 'Weniger anzeigen',
+    share: (nTested, n) => `${counts.testImages(nTested)} von ${count(n)}.`,
     later:
       'Die Aufteilung erscheint, sobald alle Bilder gelesen sind und mindestens zwei Klassen Bilder haben.',
     sets: { train: 'Training', val: 'Validierung', test: 'Test', class: 'Klasse' },
     caption: 'Bilder jeder Klasse in jedem Set',
     folds: (n) =>
-      `${counts.folds(n)}: Jedes Bild ist einmal Testbild, für ein Netz, das nicht mit ihm trainiert wurde. Angezeigt ist der erste Fold.`,
-    single: 'Einzelne Aufteilung:',
+      `${counts.folds(n)}: Jedes Bild ist einmal Testbild, für ein Netz, das weder mit ihm noch mit seiner Gruppe trainiert wurde. Angezeigt ist der erste Fold.`,
+    single: 'Alle Bilder einer Gruppe und alle Fast-Duplikate bleiben auf einer Seite der Aufteilung.',
     keep: (name) => `Aufteilung von ${name} beibehalten`,
     keepHelp:
       'Ihre Testbilder bleiben Testbilder, damit Sie die beiden Trainings vergleichen können. Neue Bilder kommen in das Trainingsset.',
@@ -154,51 +159,24 @@ export const train: Texts['train'] = {
     working: 'Aufteilung wird berechnet …',
   },
   init: {
-    legend: 'Anfangsgewichte',
-    imagenet: {
-      title: 'ImageNet',
-      text: 'Gewichte, die mit einer Million Fotos vortrainiert sind, mit Merkmalen wie Kanten und Texturen. Der Standardwert.',
-    },
-    scratch: {
-      title: 'Zufällige Gewichte',
-      text: 'Ein untrainiertes Netz. Es braucht viel mehr Bilder und Epochen und hat keinen Sofort-Klassifikator.',
-    },
-    run: {
-      title: 'Ein trainierter Klassifikator',
-      text: 'Gewichte eines Klassifikators mit derselben Architektur. Seine Trainingsbilder dürfen keine Testbilder dieses Trainings sein.',
-      which: 'Klassifikator für die Anfangsgewichte',
-      none: 'Es gibt noch keinen trainierten Klassifikator.',
-    },
-    train_on: {
-      title: 'Vortraining mit einem anderen Datensatz',
-      text: 'coverslip trainiert das Netz zuerst mit einem anderen Datensatz und dessen aktuellen Labels, dann mit diesem Datensatz.',
-      which: 'Datensatz für das Vortraining',
-      none: 'Es gibt keinen anderen Datensatz mit Labels.',
-      unknown: 'Dieser Datensatz ist nicht in Ihrer Liste. Wählen Sie einen anderen Datensatz.',
-      recipe: 'Einstellungen des Vortrainings',
-      recipeHelp:
-        'Zeilen eines Rezepts, zum Beispiel „epochs: 20“. Wenn das Feld leer ist, gelten die Einstellungen dieses Trainings.',
-    },
-    labels: {
-      title: 'Klassen mit verschiedenen Namen in den beiden Datensätzen',
-      text: 'Wenn das Vortraining alle Klassen dieses Datensatzes hat, evaluiert coverslip auch dessen Klassifikator auf den Validierungsbildern und behält den besseren.',
-      source: 'Klasse im Datensatz des Vortrainings',
-      target: 'Klasse in diesem Datensatz',
-    },
-    unlisted: (path) => `${path} (nicht in der Liste)`,
+    run: 'Ein trainierter Klassifikator',
+    train_on: 'Vortraining mit einem anderen Datensatz',
+    of: (name) => `Ein trainierter Klassifikator: ${name}`,
+    on: (name) => `Vortraining mit einem anderen Datensatz: ${name}`,
   },
-  classesHelp:
-    'Diese Einstellungen gelten nur für dieses Training. Ohne Änderung gelten die Klassen und Gruppen des Datensatzes.',
+  expert: {
+    title: 'Experteneinstellungen',
+    find: 'Einstellung suchen',
+    keys: (n) => plural(n, { one: `${count(n)} Einstellung`, other: `${count(n)} Einstellungen` }),
+    before: (value) => `Standardwert: ${value}`,
+  },
   sets: {
-    title: 'Vorlage',
+    title: 'Datenaugmentierung',
     custom: 'eigene',
-    customText: 'Eine Vorlage setzt alle Stärken unten. Danach können Sie jede einzeln ändern.',
+    customText: 'Durch einzelne Schlüssel des Rezepts festgelegt.',
   },
   recipe: {
     title: 'Rezept',
-    begin: 'Einstellungen',
-    show: 'Einstellungen als Rezeptdatei',
-    help: 'Abweichungen von den Standardwerten; bearbeiten, speichern oder wiederverwenden',
     recommended: 'Verwenden Sie die Standardwerte, oder laden Sie Einstellungen aus',
     load: 'Rezeptdatei …',
     earlier: 'Früheres Training',
@@ -208,11 +186,7 @@ export const train: Texts['train'] = {
     loaded: (name) => `Die Einstellungen von ${name} sind geladen.`,
     isWrong: 'Der Text des Rezepts ist nicht gültig.',
     differences: 'Einstellungen, die von den Standardwerten abweichen',
-    setting: 'Einstellung',
-    value: 'Wert',
-    default: 'Standardwert',
     none: 'Alle Einstellungen haben ihre Standardwerte.',
-    notInFile: '(nicht in der Rezeptdatei)',
     download: 'Als recipe.yaml speichern',
     text: 'Rezept (YAML)',
     nothing: 'nichts',
@@ -234,26 +208,8 @@ export const train: Texts['train'] = {
     images: 'Bilder',
   },
   field: {
-    isWrong: (title) => `„${title}“ ist nicht gültig.`,
-    auto: 'automatisch',
-    number: 'eine Zahl:',
-    name: 'Name',
     add: 'Hinzufügen',
-    addTo: (label) => `Zu „${label}“ hinzufügen`,
-    remove: (name) => `${name} entfernen`,
-    oldName: 'Alter Name',
-    newName: 'Neuer Name',
-    mergedInto: (name) => `Mit ${name} zusammengeführte Klassen`,
-    otherOptions:
-      'Meist leer. Optionen der Bibliothek des Netzes (timm oder torchvision), als Zeilen „Name: Wert“',
-    noSuchOption: (names) => `Dieses Netz hat keine Option ${names}.`,
-    noOptions: 'Dieses Netz hat keine Optionen.',
-    removeUnknown: 'Diese Optionen entfernen',
-    asText: 'Als Zeilen eines Rezepts bearbeiten',
+    addTo: (title) => `„${title}“ zum Rezept hinzufügen`,
     line: (n) => `Zeile ${n}:`,
-    key: (key) => `im Rezept: ${key}`,
-    range: (low, high) => `${low} bis ${high}`,
-    atLeast: (low) => `${low} oder mehr`,
-    atMost: (high) => `bis ${high}`,
   },
 };

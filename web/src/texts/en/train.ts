@@ -26,7 +26,6 @@ export const train = {
   defineGroups: 'Define groups',
   groupBy: 'Group by',
   tooFew: 'At least two classes must have images.',
-  openImages: 'View the images',
 
   model: 'Network',
   recommended: 'recommended',
@@ -53,7 +52,6 @@ export const train = {
     comparedWith: (name: string, verdict: string) => `; compared with ${name}: ${verdict}.`,
   },
   otherModels: 'Choose another network',
-  modelOptions: 'Options of this network',
   modelsLabel: 'List of networks',
   columns: {
     name: 'Network',
@@ -86,9 +84,6 @@ export const train = {
   nNetworks: counts.networks,
   filter: 'Find a network',
 
-  more: 'More settings',
-  moreText: 'All settings have defaults.',
-
   presets: {
     title: 'Preset',
     choices: {
@@ -102,7 +97,8 @@ export const train = {
         text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
       },
     },
-    time: (time: string) => `About ${time}.`,
+    needsPyTorch: (command: string | null, size: string) =>
+      `Needs PyTorch (${size} on disk), which is not installed${command ? `: run “${command}”, then start coverslip again` : ''}.`,
     measuring: 'Measuring the speed of this computer …',
   },
   time: {
@@ -113,13 +109,7 @@ export const train = {
   name: 'Name of the training',
   start: 'Start training',
   starting: 'Starting …',
-  changes: (n: number) =>
-    plural(n, {
-      one: `${count(n)} setting differs from the defaults`,
-      other: `${count(n)} settings differ from the defaults`,
-    }),
   reset: 'Reset to the defaults',
-  nChanged: (n: number) => plural(n, { one: `${count(n)} changed`, other: `${count(n)} changed` }),
   resetField: (title: string) => `Reset “${title}” to the default`,
   leakage,
   unlabeled: {
@@ -137,13 +127,28 @@ export const train = {
   leakageHelp: 'Data leakage inflates the results. The report contains a warning.',
 
   split: {
-    title: 'Split',
+    title: 'Test set',
+    tested: (nGroups: number, nOthers: number) =>
+      `Tested on ${nGroups ? counts.groupsAndOthers(nGroups, nOthers) : counts.images(nOthers)} that training never sees`,
+    strip: (n: number, reason: string) => `${counts.images(n)}, ${reason}`,
+    reasons: {
+      earlier: 'tested in the earlier training too',
+      predefined: 'assigned to the test set in the dataset',
+      connected: 'connected with an assigned test image by its group or as a duplicate',
+      domain: 'of the domain that this fold leaves out',
+      related: 'chosen at random, together with near-duplicates or connected groups',
+      group: 'chosen at random, as a whole group',
+      single: 'chosen at random',
+    },
+    others: (n: number) => `Show ${count(n)} more`,
+    fewer: 'Show fewer',
+    share: (nTested: number, n: number) => `${counts.testImages(nTested)} of ${count(n)}.`,
     later: 'The split appears when all images are read and at least two classes have images.',
     sets: { train: 'training', val: 'validation', test: 'test', class: 'Class' },
     caption: 'Images of each class in each set',
     folds: (n: number) =>
-      `${counts.folds(n)}: each image is a test image once, for a network that was not trained on it. The first fold is shown.`,
-    single: 'Single split:',
+      `${counts.folds(n)}: each image is a test image once, for a network that was not trained on it or its group. The first fold is shown.`,
+    single: 'All images of a group and all near-duplicates stay on one side of the split.',
     keep: (name: string) => `Keep the split of ${name}`,
     keepHelp:
       'Its test images stay test images, so that you can compare the two trainings. New images join the training set.',
@@ -156,51 +161,24 @@ export const train = {
     working: 'Computing the split …',
   },
   init: {
-    legend: 'Initial weights',
-    imagenet: {
-      title: 'ImageNet',
-      text: 'Weights pretrained on a million photographs, with features such as edges and textures. The default.',
-    },
-    scratch: {
-      title: 'Random weights',
-      text: 'An untrained network. It needs many more images and epochs, and has no instant classifier.',
-    },
-    run: {
-      title: 'A trained classifier',
-      text: 'Weights of a classifier with the same architecture. Its training images must not be test images of this training.',
-      which: 'Classifier for the initial weights',
-      none: 'There is no trained classifier yet.',
-    },
-    train_on: {
-      title: 'Pretraining on another dataset',
-      text: 'coverslip first trains the network on another dataset with its current labels, then on this dataset.',
-      which: 'Pretraining dataset',
-      none: 'There is no other labeled dataset.',
-      unknown: 'This dataset is not in your list. Choose another dataset.',
-      recipe: 'Settings of the pretraining',
-      recipeHelp:
-        'Lines of a recipe, such as “epochs: 20”. If the field is empty, the settings of this training apply.',
-    },
-    labels: {
-      title: 'Classes with different names in the two datasets',
-      text: 'If the pretraining has all classes of this dataset, coverslip also evaluates its classifier on the validation images and keeps the better one.',
-      source: 'Class in the pretraining dataset',
-      target: 'Class in this dataset',
-    },
-    unlisted: (path: string) => `${path} (not in the list)`,
+    run: 'A trained classifier',
+    train_on: 'Pretraining on another dataset',
+    of: (name: string) => `A trained classifier: ${name}`,
+    on: (name: string) => `Pretraining on another dataset: ${name}`,
   },
-  classesHelp:
-    'These settings apply to this training only. By default, classes and groups are those of the dataset.',
+  expert: {
+    title: 'Expert settings',
+    find: 'Find a setting',
+    keys: (n: number) => plural(n, { one: `${count(n)} setting`, other: `${count(n)} settings` }),
+    before: (value: string) => `Default: ${value}`,
+  },
   sets: {
-    title: 'Preset',
+    title: 'Data augmentation',
     custom: 'custom',
-    customText: 'A preset sets all amounts below. You can then change each of them.',
+    customText: 'Set by single keys of the recipe.',
   },
   recipe: {
     title: 'Recipe',
-    begin: 'Settings',
-    show: 'Settings as a recipe file',
-    help: 'differences from the defaults; edit, save or reuse them',
     recommended: 'Use the defaults, or load settings from',
     load: 'A recipe file …',
     earlier: 'An earlier training',
@@ -210,11 +188,7 @@ export const train = {
     loaded: (name: string) => `The settings of ${name} are loaded.`,
     isWrong: 'The text of the recipe is not valid.',
     differences: 'Settings that differ from the defaults',
-    setting: 'Setting',
-    value: 'Value',
-    default: 'Default',
     none: 'All settings have their defaults.',
-    notInFile: '(not in the recipe file)',
     download: 'Save as recipe.yaml',
     text: 'Recipe (YAML)',
     nothing: 'none',
@@ -236,26 +210,8 @@ export const train = {
     images: 'images',
   },
   field: {
-    isWrong: (title: string) => `“${title}” is not valid.`,
-    auto: 'automatic',
-    number: 'a number:',
-    name: 'name',
     add: 'Add',
-    addTo: (label: string) => `Add to “${label}”`,
-    remove: (name: string) => `Remove ${name}`,
-    oldName: 'Old name',
-    newName: 'New name',
-    mergedInto: (name: string) => `Classes merged into ${name}`,
-    otherOptions:
-      'Usually empty. Options of the network’s library (timm or torchvision), as lines “name: value”',
-    noSuchOption: (names: string) => `This network has no option ${names}.`,
-    noOptions: 'This network has no options.',
-    removeUnknown: 'Remove these options',
-    asText: 'Edit as lines of a recipe',
+    addTo: (title: string) => `Add “${title}” to the recipe`,
     line: (n: number) => `Line ${n}:`,
-    key: (key: string) => `in the recipe: ${key}`,
-    range: (low: string, high: string) => `${low} to ${high}`,
-    atLeast: (low: string) => `${low} or more`,
-    atMost: (high: string) => `up to ${high}`,
   },
 };

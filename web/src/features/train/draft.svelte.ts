@@ -1,20 +1,17 @@
 // The text of a recipe that is synchronized with a form: changes in the form are written into the text, and
 // valid text is applied to the form.
-import { SvelteSet } from 'svelte/reactivity';
-import { Problem } from '../../../api/client';
-import { readRecipe, writeRecipe } from '../../../api/runs';
-import { problemText } from '../../../texts/problems';
-import { nested, same, type Changes, type Fault } from '../recipe';
+import { Problem } from '../../api/client';
+import { readRecipe, writeRecipe } from '../../api/runs';
+import { problemText } from '../../texts/problems';
+import { nested, same, type Changes, type Fault } from './recipe';
 
 const DELAY_MS = 350;
-
-/** Drafts whose text is not applied to the form yet. */
-export const pendingDrafts = new SvelteSet<RecipeDraft>();
 
 export class RecipeDraft {
   text = $state('');
   faults = $state.raw<readonly Fault[]>([]);
   isPending = $state(false); // the text and the form differ
+  isReading = $state(false); // the text is not applied to the form yet
   #values: Changes | null = null; // values of the text
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
@@ -47,13 +44,12 @@ export class RecipeDraft {
       this.faults = [];
       this.#values = this.onread(values as Changes);
     }, wait);
-    pendingDrafts.add(this);
+    this.isReading = true;
     return read;
   }
 
   stop(): void {
-    pendingDrafts.delete(this);
-    this.isPending = false;
+    this.isReading = this.isPending = false;
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
@@ -76,8 +72,7 @@ export class RecipeDraft {
           })
           .finally(() => {
             if (!request.signal.aborted) {
-              pendingDrafts.delete(this);
-              this.isPending = false;
+              this.isReading = this.isPending = false;
             }
             resolve();
           });
