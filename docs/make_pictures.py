@@ -248,7 +248,7 @@ def take_all(server: Server, album: Album) -> None:
     addresses = {
         "overview": here[1:],
         "checks": f"{here[1:]}?tab=checks",
-        "groups": f"{here[1:]}?tab=classes#groups",
+        "groups": f"{here[1:]}?tab=checks&part=groups",
         "train": f"train?dataset={cells['id']}",
     }
     first = {"step": "overview", "addresses": addresses}
@@ -257,7 +257,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("images-gallery", f"{here}?tab=images", guide=first)
     album.take("images-gallery-dark", f"{here}?tab=images", is_dark=True)
     album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
-    album.take("images-groups", f"{here}?tab=classes", guide=first)
+    album.take("images-groups", f"{here}?tab=checks&part=groups", guide=first)
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train, guide=first)

@@ -214,6 +214,7 @@ def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", ap
     open_page(page, f"/datasets/{images['id']}?tab=checks")
     page.get_by_role("button", name="Exclude 3 duplicates").click()
     page.get_by_role("heading", name="Excluded 3").wait_for()
+    page.get_by_text("Solved: Near-duplicates").wait_for()
     page.get_by_role("button", name="Include the images").click()
     page.get_by_role("button", name="Exclude 3 duplicates").wait_for()
 

@@ -77,7 +77,7 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
     def plan() -> Any:
         return stock.app.get(dataset)["class_plan"]["rename"]
 
-    open_page(page, f"/{dataset}?tab=classes")
+    open_page(page, f"/{dataset}?tab=checks&part=classes")
     with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
         set_classes("a", "b", "c", "d", "e")  # by somebody else
         for _ in range(3):
@@ -92,7 +92,7 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
     groups = {"slide0": ["slide0", "slide1"], "slide2": ["slide2", "slide3"], "slide4": ["slide4", "slide5"]}
     stock.app.send(dataset, {"group_pattern": r"slide\d+"}, "PATCH")
     stock.app.send(dataset, {"group_merge": groups}, "PATCH")
-    page.reload()
+    open_page(page, f"/{dataset}?tab=checks&part=groups")
     with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
         for name in ("slide0", "slide2"):
             page.get_by_role("button", name=f"Separate the groups that are joined in {name}").click()

@@ -122,7 +122,7 @@ def test_from_sample_images_to_a_table_of_predictions(
     guide.get_by_text("Step 2 of 7").wait_for()  # as the tab Checks
     guide.get_by_role("link", name="Next").click()
     guide.get_by_text("Step 3 of 7").wait_for()
-    assert page.url.endswith("/datasets/samples?tab=classes#groups")
+    assert page.url.endswith("/datasets/samples?tab=checks&part=groups")
     page.locator("#groups").get_by_role("button", name="Explain the terms").click()
     terms = page.locator("#groups").get_by_role("definition")
     terms.filter(has_text="images of one patient, slide or well").wait_for()

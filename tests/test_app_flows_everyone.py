@@ -124,7 +124,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "viewer": ("/datasets/{images}?tab=images", view_an_image),
     "class": ("/datasets/{images}?tab=images", name_a_class),
     "keys": ("/datasets/{images}?tab=images", ask_for_keys),
-    "classes": ("/datasets/{images}?tab=classes", see("Save these classes")),
+    "classes": ("/datasets/{images}?tab=checks&part=classes", see("Save these classes")),
     "checks": ("/datasets/{unlabeled}?tab=checks", see("cut off.png")),
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),

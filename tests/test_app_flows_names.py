@@ -96,7 +96,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
             pytest.param(path, marks=pytest.mark.exhaustive)
             for path in (
                 "/datasets",
-                "/datasets/{images}?tab=classes",
+                "/datasets/{images}?tab=checks&part=classes",
                 "/runs",
                 *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS[1:]),
                 "/compare?runs={run},{folds}",

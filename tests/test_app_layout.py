@@ -13,7 +13,11 @@ pytestmark = pytest.mark.slow
 
 WIDTHS = (800, 1280, 1920)
 PAGES = (  # results of a run: test_app_results.py
-    *("/datasets/{images}?tab=classes", "/datasets/{images}?tab=checks", "/train?dataset={images}"),
+    *(
+        "/datasets/{images}?tab=checks&part=groups",
+        "/datasets/{images}?tab=checks&part=classes",
+        "/train?dataset={images}",
+    ),
     *("/runs/{folds}", "/studies/{study}", "/predictions/{prediction}?only=review"),
 )
 ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py looks at

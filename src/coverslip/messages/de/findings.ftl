@@ -76,7 +76,7 @@ finding-duplicates = { $n_images ->
        *[other] { $n_clusters } Mengen von Duplikaten.
     }
     .title = Gleiche Pixel, gleiche Klasse
-    .do = Wenn diese Duplikate nicht beabsichtigt sind, löschen Sie sie. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
+    .do = Wenn diese Duplikate nicht beabsichtigt sind, schließen Sie sie aus. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
     .limit = Die Aufteilung hielt solche Duplikate im selben Set.
 
 finding-class-not-in-training = Die vorgegebene Aufteilung enthält kein Trainingsbild von { $names }. Ohne Trainingsbilder kann ein Klassifikator eine Klasse nicht lernen, daher werden alle Bilder mit einem solchen Label ausgeschlossen.

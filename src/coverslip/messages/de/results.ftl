@@ -262,7 +262,7 @@ verdict-action = { $action ->
             [none] Labeln Sie mehr Bilder
            *[other] Labeln Sie mehr Bilder von { $classes }
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
-        [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Klassen & Gruppen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
+        [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
         [test-more] { $classes ->
             [none] Testen Sie ihn mit mehr gelabelten Bildern
            *[other] { $n_needed ->

@@ -73,7 +73,7 @@ finding-duplicates = { $n_images ->
        *[other] { $n_clusters } sets of duplicates
     } have the same pixels as another image.
     .title = Same pixels, same class
-    .do = If these duplicates are not intended, delete them. The split keeps them in the same set, but the image counts more than once.
+    .do = If these duplicates are not intended, exclude them. The split keeps them in the same set, but the image counts more than once.
     .limit = The split kept such duplicates in the same set.
 
 finding-class-not-in-training = The predefined split has no training image of { $names }. A classifier cannot learn without training images, so all images with such a label will be excluded.

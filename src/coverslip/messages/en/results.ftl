@@ -262,7 +262,7 @@ verdict-action = { $action ->
             [none] Label more images
            *[other] Label more images of { $classes }
         } (coverslip suggest DATA --run RUN), and train again.
-        [name-groups] Name the patients or slides (tab “Classes & groups” of the dataset, or coverslip train --group COLUMN), and train again.
+        [name-groups] Name the patients or slides (tab “Checks” of the dataset, or coverslip train --group COLUMN), and train again.
         [test-more] { $classes ->
             [none] Test it on more labeled images
            *[other] { $n_needed ->

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,11 +58,13 @@ class GroupExample(DocumentedFields):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSize:
+class GroupSize(DocumentedFields):
     """A group and its number of images."""
 
     group: str
     n: int
+    row_ids: list[int]
+    """The permanent numbers of its first images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,14 @@ def compute_group_preview(
         included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
         query = select(images.c.shown_path).where(included).order_by(images.c.position)
         paths = [] if pattern is None else list(connection.execute(query).scalars())
+        row_ids = list(connection.execute(query.with_only_columns(images.c.row_id)).scalars())
     is_current = (column, pattern) == (row.group_column, row.group_pattern)
     merge: dict[str, list[str]] = row.group_merge if is_current else {}  # a change of the groups ends it
     if pattern is not None:
         spans = _match_pattern(pattern, paths)
-        return _preview_of(data, _groups_at(paths, spans), merge, paths, spans)
+        return _preview_of(data, row_ids, _groups_at(paths, spans), merge, paths, spans)
     if column is None:
-        return _preview_of(data, [record.group for record in data.records], {})
+        return _preview_of(data, row_ids, [record.group for record in data.records], {})
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     opened = open_dataset(
@@ -184,11 +187,12 @@ def compute_group_preview(
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
-    return _preview_of(data, [by_id.get(record.image_id) for record in data.records], merge)
+    return _preview_of(data, row_ids, [by_id.get(record.image_id) for record in data.records], merge)
 
 
 def _preview_of(
     data: Dataset,
+    row_ids: Sequence[int],
     groups: Sequence[str | None],
     merge: Mapping[str, Sequence[str]],
     paths: Sequence[str] = (),
@@ -197,8 +201,11 @@ def _preview_of(
     """Return the preview of groups, in the order of the records; with a pattern, of its matches in paths."""
     grouped = with_merged_groups(with_groups(data, groups), merge)
     named_groups = [record.group for record in grouped.records]
-    counts = Counter(named_groups)
-    n_ungrouped = counts.pop(None, 0)
+    rows_of: dict[str | None, list[int]] = defaultdict(list)
+    for group, row_id in zip(named_groups, row_ids, strict=True):
+        rows_of[group].append(row_id)
+    n_ungrouped = len(rows_of.pop(None, ()))
+    largest = sorted(rows_of.items(), key=lambda group: -len(group[1]))[:_N_SHOWN]
     shown = range(0, len(data), max(1, len(data) // _N_SHOWN))[:_N_SHOWN]
     names = paths or [record.image_id for record in data.records]
     locations = spans or [None] * len(data)
@@ -209,10 +216,10 @@ def _preview_of(
     else:
         refusal = None
     return GroupPreview(
-        n_groups=len(counts),
+        n_groups=len(rows_of),
         n_unmatched=n_ungrouped,
         examples=[GroupExample(names[k], named_groups[k], *(locations[k] or (None, None))) for k in shown],
-        largest=[GroupSize(group, n) for group, n in counts.most_common(_N_SHOWN) if group is not None],
+        largest=[GroupSize(group or "", len(rows), rows[:_N_SHOWN]) for group, rows in largest],
         divided_unit=divided_unit([group or "" for group in named_groups]),
         refusal=refusal,
     )

@@ -23,14 +23,13 @@ const SAMPLES = 'datasets/samples';
 const known: Partial<Record<Step, string>> = {
   overview: SAMPLES,
   checks: `${SAMPLES}?tab=checks`,
-  groups: `${SAMPLES}?tab=classes#groups`,
+  groups: `${SAMPLES}?tab=checks&part=groups`,
   train: 'train?dataset=samples',
 };
 const OF_TABS: Partial<Record<string, Step>> = {
   overview: 'overview',
   images: 'checks',
   checks: 'checks',
-  classes: 'groups',
 };
 const OF_A_JOB_OR_DATASET = /^\/(datasets(?!\/samples)|runs|predictions|evaluations|classifiers|studies)\/./;
 
@@ -41,6 +40,7 @@ interface Saved {
 
 /** The step to which a page belongs; null if it belongs to none. */
 export function stepOf(path: string, query: URLSearchParams, { step, addresses }: Saved): Step | null {
+  if (path === `/${SAMPLES}` && query.get('part') === 'groups') return 'groups';
   if (path === `/${SAMPLES}`) return OF_TABS[query.get('tab') ?? 'overview'] ?? null;
   if (path === '/train') return query.get('dataset') === 'samples' ? 'train' : null;
   if (path === '/predict') return 'predict';

@@ -93,7 +93,6 @@ export const datasets: Texts['datasets'] = {
     label: 'Abschnitte dieser Seite',
     overview: 'Überblick',
     images: 'Bilder',
-    classes: 'Klassen & Gruppen',
     checks: 'Prüfungen',
   },
   runStates: {
@@ -384,15 +383,11 @@ export const datasets: Texts['datasets'] = {
       table: 'Die Spalte der Tabelle für Gruppen',
     } as Record<string, string>,
     pattern: 'Ein Teil des Pfades',
-    column: 'Eine Spalte der Tabelle',
+    expert: 'Für Experten: ein Muster im Pfad',
     patternLabel: 'Muster im Pfad (ein regulärer Ausdruck)',
-    presetsHelp: 'Ein Vorschlag unten füllt das Muster aus.',
+    presets: 'Vorschläge für diesen Datensatz',
     patternHelp:
       'Geben Sie den Text ein, den die Pfade eines Patienten oder Objektträgers gemeinsam haben. \\d+ passt zu jeder Zahl, [A-Z]+ zu Großbuchstaben. Beispiel: slide\\d+ passt zu slide7 und slide12.',
-    columnInstead: (name, groups) =>
-      `Die Spalte „${name}“ Ihrer Tabelle legt ${groups} fest. Ein Muster im Pfad kann eine solche Gruppe teilen.`,
-    useColumn: 'Diese Spalte verwenden',
-    presets: 'Vorschläge für diesen Datensatz',
     suggestions: {
       column: (name) => `Spalte „${name}“`,
       supported: (p) => `Bilder einer Gruppe ähneln einander (${pValue(p)}).`,
@@ -402,7 +397,6 @@ export const datasets: Texts['datasets'] = {
         `Bilder mehrerer dieser Gruppen haben einen Namen, der „${unit}“ enthält. Sie könnten von einem Patienten oder Objektträger stammen.`,
       of: (n, example) => `${counts.groups(n)}, zum Beispiel ${example}`,
     },
-    columnLabel: 'Spalte',
     unmatched: (n) =>
       plural(n, {
         one: `${count(n)} Bild hat keine Gruppe`,
@@ -417,6 +411,27 @@ export const datasets: Texts['datasets'] = {
     single: 'Alle Bilder sind in einer Gruppe, deshalb gibt es kein Testset.',
   },
   checks: {
+    title: 'Eignet sich dieser Datensatz für ein Training?',
+    verdict: (nErrors, nWarnings, nAdvice) =>
+      nErrors
+        ? `Nein: ${plural(nErrors, { one: `${count(nErrors)} Problem muss`, other: `${count(nErrors)} Probleme müssen` })} zuerst gelöst werden.`
+        : nWarnings
+          ? `Ja, aber sehen Sie zuerst ${plural(nWarnings, { one: `${count(nWarnings)} Warnung`, other: `${count(nWarnings)} Warnungen` })} an.`
+          : nAdvice
+            ? 'Ja. Es gibt keine Probleme; unten stehen Empfehlungen.'
+            : 'Ja. Alle Bilder sind lesbar, und es gibt weder Duplikate noch widersprüchliche Labels.',
+    notYet: 'Bisher wurde nichts gefunden.',
+    solved: (title) => `Gelöst: ${title}`,
+    again: 'Wird noch einmal geprüft …',
+    compare: 'Bilder vergleichen',
+    enlarge: (names) => `${names} vergrößern`,
+    rightClass: 'Richtige Klasse:',
+    excludeImage: 'Dieses Bild ausschließen',
+    labeled: (n, name) =>
+      plural(n, {
+        one: `${count(n)} Bild ist jetzt ${name}.`,
+        other: `${count(n)} Bilder sind jetzt ${name}.`,
+      }),
     joinedClasses: 'Die Klassen sind im Training eine Klasse. Die Labels bleiben, wie sie sind.',
     joinedGroups: 'Die Gruppen sind zusammengeführt. Tabelle und Dateien bleiben, wie sie sind.',
     separated: 'Wieder getrennt.',
@@ -425,8 +440,6 @@ export const datasets: Texts['datasets'] = {
       'coverslip sucht Beinahe-Duplikate. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
     notSearched:
       'Nach Beinahe-Duplikaten wurde nicht gesucht: Es sind mehr als 100.000 Bilder, oder die Suche ist fehlgeschlagen.',
-    good: 'Keine Probleme gefunden',
-    goodText: 'Alle Bilder sind lesbar. Es gibt keine Duplikate und keine widersprüchlichen Labels.',
     severity: { error: 'Problem:', warning: 'Warnung:', advice: 'Empfehlung:' },
     file: 'Datei',
     why: 'Grund',
@@ -578,7 +591,6 @@ export const datasets: Texts['datasets'] = {
   readings: {
     link: 'Zweitbefundung',
     title: 'Zweitbefundung',
-    card: 'Übereinstimmung der Befunder',
     cardText:
       'Lassen Sie eine andere Person einigen Bildern noch einmal Labels geben, ohne dass sie das erste Label sieht. Die prozentuale Übereinstimmung und Cohens Kappa zeigen, wie zuverlässig die Labels sind.',
     intro:

@@ -20,8 +20,8 @@ export const remedies: Texts['remedies'] = {
   trainAnyway: 'Trotzdem trainieren',
   set: (title, value) => `Setzen Sie auf der Trainingsseite „${title}“ auf „${value}“.`,
   allowLeakage: `Auf der Trainingsseite können Sie „${leakage}“ auswählen.`,
-  groupByColumnInApp: (column) => `Unter „Klassen & Gruppen“ können Sie die Spalte „${column}“ wählen.`,
-  group: 'Unter „Klassen & Gruppen“ können Sie Gruppen festlegen.',
+  groupByColumnInApp: (column) => `Unter „Gruppen“ auf „Prüfungen“ können Sie die Spalte „${column}“ wählen.`,
+  group: 'Unter „Gruppen“ auf „Prüfungen“ können Sie Gruppen festlegen.',
   importWeights:
     'Die Seite „Vortrainierte Gewichte“ der Dokumentation beschreibt, wie Sie eine Datei importieren.',
   cleanCache: 'Die Dokumentation beschreibt, wie Sie den Cache leeren.',

@@ -88,7 +88,6 @@ export const datasets = {
     label: 'Sections of this page',
     overview: 'Overview',
     images: 'Images',
-    classes: 'Classes & groups',
     checks: 'Checks',
   },
   runStates: {
@@ -373,15 +372,11 @@ export const datasets = {
       table: 'The column of groups in the table',
     } as Record<string, string>,
     pattern: 'A part of the path',
-    column: 'A column of the table',
+    expert: 'Expert: a pattern in the path',
     patternLabel: 'Pattern in the path (a regular expression)',
-    presetsHelp: 'A suggestion below fills in the pattern.',
+    presets: 'Suggestions for this dataset',
     patternHelp:
       'Enter the text that is common to the paths of one patient or slide. \\d+ matches any number, [A-Z]+ matches capital letters. Example: slide\\d+ matches slide7 and slide12.',
-    columnInstead: (name: string, groups: string) =>
-      `The column “${name}” of your table defines ${groups}. A pattern in the path may divide such a group.`,
-    useColumn: 'Use this column',
-    presets: 'Suggestions for this dataset',
     suggestions: {
       column: (name: string) => `Column “${name}”`,
       supported: (p: number) => `Images of one group resemble each other (${pValue(p)}).`,
@@ -391,7 +386,6 @@ export const datasets = {
         `Images of several of these groups have a name that contains “${unit}”. They may come from one patient or slide.`,
       of: (n: number, example: string) => `${counts.groups(n)}, such as ${example}`,
     },
-    columnLabel: 'Column',
     unmatched: (n: number) =>
       plural(n, {
         one: `${count(n)} image has no group`,
@@ -406,6 +400,24 @@ export const datasets = {
     single: 'All images are in one group, so there is no test set.',
   },
   checks: {
+    title: 'Is this dataset fit for training?',
+    verdict: (nErrors: number, nWarnings: number, nAdvice: number) =>
+      nErrors
+        ? `No: ${plural(nErrors, { one: `${count(nErrors)} problem`, other: `${count(nErrors)} problems` })} must be solved first.`
+        : nWarnings
+          ? `Yes, with ${plural(nWarnings, { one: `${count(nWarnings)} warning`, other: `${count(nWarnings)} warnings` })} to look at first.`
+          : nAdvice
+            ? 'Yes. Nothing is wrong; there is advice below.'
+            : 'Yes. All images can be read, and there are no duplicates and no contradictory labels.',
+    notYet: 'Nothing was found so far.',
+    solved: (title: string) => `Solved: ${title}`,
+    again: 'Checking again …',
+    compare: 'Compare the images',
+    enlarge: (names: string) => `Enlarge ${names}`,
+    rightClass: 'Right class:',
+    excludeImage: 'Exclude this image',
+    labeled: (n: number, name: string) =>
+      plural(n, { one: `${count(n)} image is ${name} now.`, other: `${count(n)} images are ${name} now.` }),
     joinedClasses: 'The classes are one class in training. The labels stay as they are.',
     joinedGroups: 'The groups are joined. The table and the files stay as they are.',
     separated: 'Separated again.',
@@ -414,8 +426,6 @@ export const datasets = {
       'coverslip is searching for near-duplicates. This page shows them when the search is complete. If you close coverslip before, the search restarts.',
     notSearched:
       'Near-duplicates were not searched for: there are more than 100,000 images, or the search failed.',
-    good: 'No problems found',
-    goodText: 'All images can be read. There are no duplicates and no contradictory labels.',
     severity: { error: 'Problem:', warning: 'Warning:', advice: 'Advice:' },
     file: 'File',
     why: 'Reason',
@@ -550,7 +560,6 @@ export const datasets = {
   readings: {
     link: 'Second reading',
     title: 'Second reading',
-    card: 'Agreement of readers',
     cardText:
       'Let another person label some images again without seeing the first label. Percent agreement and Cohen’s kappa show how reliable the labels are.',
     intro:

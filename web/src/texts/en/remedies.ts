@@ -17,8 +17,9 @@ export const remedies = {
   trainAnyway: 'Train anyway',
   set: (title: string, value: string) => `On the training page, set “${title}” to “${value}”.`,
   allowLeakage: `On the training page, you can select “${leakage}”.`,
-  groupByColumnInApp: (column: string) => `Under “Classes & groups”, you can choose the column “${column}”.`,
-  group: 'Under “Classes & groups”, you can define groups.',
+  groupByColumnInApp: (column: string) =>
+    `Under “Groups” of “Checks”, you can choose the column “${column}”.`,
+  group: 'Under “Groups” of “Checks”, you can define groups.',
   importWeights: 'The page “Pretrained weights” of the documentation describes how to import a file.',
   cleanCache: 'The documentation describes how to empty the cache.',
   chooseRoot: 'The app’s documentation describes how to allow coverslip to read other folders.',
