@@ -463,6 +463,8 @@ class ImageFacts(Image):
     """A note about reading it, or why it cannot be read."""
     duplicates: int
     """Number of other images with the same pixels."""
+    related: list[int]
+    """row_ids of other images in the same sets of duplicates and near-duplicates, as far as they are searched for."""
     size_bytes: int | None
     file: str
     """Absolute path."""
@@ -542,6 +544,12 @@ class DatasetImages(ImageList[Image]):
                 select(image_facts.c.facts, image_facts.c.reason).where(image_facts.c.row_id == row_id)
             ).one_or_none()
             duplicates, n_duplicates = _duplicates_of(connection, self.dataset_id, row_id, row["pixel_hash"])
+            clusters = (each for each in _clusters(connection, self.dataset_id) if row["image_id"] in each)
+            others = {image_id for cluster in clusters for image_id in cluster} - {row["image_id"]}
+            of_others = select(images.c.row_id).where(
+                images.c.dataset_id == self.dataset_id, images.c.image_id.in_(among(others)), ~images.c.is_excluded
+            )
+            related = list(connection.execute(of_others.order_by(images.c.position)).scalars())
         view = live_view(self.workspace, self.dataset_id)
         facts = stored.facts if stored is not None and stored.facts else {}
         note = stored.reason if stored is not None and not facts else facts.get("note")
@@ -561,6 +569,7 @@ class DatasetImages(ImageList[Image]):
             note=None if note is None else message_of(note),
             equal_to=duplicates,
             duplicates=n_duplicates,
+            related=related,
             size_bytes=size,
         )
 
@@ -697,14 +706,17 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
 
 def _duplicates(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of duplicates and near-duplicates, ordered by cluster."""
+    clusters = _clusters(connection, dataset_id)
+    return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
+
+
+def _clusters(connection: Connection, dataset_id: str) -> list[list[str]]:
+    """Return the IDs of the images of each set of duplicates or near-duplicates."""
     content = connection.execute(
         select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     findings = [] if content is None else content["inspection"]["findings"]
-    clusters = (
-        cluster for code in _DUPLICATE_FINDINGS for f in findings if f["code"] == code for cluster in f["images"]
-    )
-    return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
+    return [cluster for code in _DUPLICATE_FINDINGS for f in findings if f["code"] == code for cluster in f["images"]]
 
 
 def _training(connection: Connection, filters: Filters) -> Run:

@@ -179,6 +179,7 @@ export const results: typeof english = {
         'Für eine andere Entscheidungsregel oder eine Ziel-Fehlerrate wählen Sie „Mit Änderungen neu trainieren“ und öffnen auf der Trainingsseite „Entscheidungsschwelle“.',
     },
     images: {
+      nMisclassified: (n) => `${count(n)} falsch klassifiziert`,
       shows: {
         all: 'Alle Bilder',
         misclassified: 'Falsch klassifiziert',
@@ -218,6 +219,11 @@ export const results: typeof english = {
       ...(predicted ? [`vorhergesagt als ${predicted}`, `Wahrscheinlichkeit ${percent(probability)}`] : []),
     ],
     probabilities: 'Wahrscheinlichkeiten',
+    related: (n) =>
+      plural(n, {
+        one: `${count(n)} Duplikat oder Fast-Duplikat im Datensatz:`,
+        other: `${count(n)} Duplikate oder Fast-Duplikate im Datensatz:`,
+      }),
     path: 'Datei',
     group: 'Gruppe',
   },

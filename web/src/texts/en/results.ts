@@ -186,6 +186,7 @@ export const results = {
         'To use another decision rule, or a target error rate, choose “Train again with changes” and open “Decision threshold” on the training page.',
     },
     images: {
+      nMisclassified: (n: number) => `${count(n)} misclassified`,
       shows: {
         all: 'All images',
         misclassified: 'Misclassified',
@@ -226,6 +227,11 @@ export const results = {
       ...(predicted ? [`predicted as ${predicted}`, `probability ${percent(probability)}`] : []),
     ],
     probabilities: 'Probabilities',
+    related: (n: number) =>
+      plural(n, {
+        one: `${count(n)} duplicate or near-duplicate in the dataset:`,
+        other: `${count(n)} duplicates or near-duplicates in the dataset:`,
+      }),
     path: 'File',
     group: 'Group',
   },

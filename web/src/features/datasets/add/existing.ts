@@ -12,11 +12,19 @@ export function datasetOf(datasets: readonly Dataset[], sources: readonly Source
   );
 }
 
-/** The last opened folders, newest first. A table counts as its folder. */
-export function recentFolders(datasets: readonly Dataset[]): string[] {
-  const userDatasets = datasets.filter(({ kind }) => !INTERNAL_KINDS.includes(kind));
-  const sources = userDatasets.flatMap(({ sources }) => sources.filter(({ is_made }) => !is_made));
-  return [...new Set(sources.map(({ path }) => folderOf(path)))].slice(0, N_RECENT);
+/**
+ * The last opened folders, newest first, with the name of their dataset, or their own if it has several. A table counts
+ * as its folder.
+ */
+export function recentFolders(datasets: readonly Dataset[]): [path: string, name: string][] {
+  const places = new Map<string, string>();
+  for (const { kind, name, sources } of datasets)
+    for (const { path, is_made } of INTERNAL_KINDS.includes(kind) ? [] : sources) {
+      const folder = folderOf(path);
+      const own = folder.split(/[\\/]/).at(-1) || folder;
+      if (!is_made && !places.has(folder)) places.set(folder, sources.length > 1 ? own : name);
+    }
+  return [...places].slice(0, N_RECENT);
 }
 
 function folderOf(path: string): string {
