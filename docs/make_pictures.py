@@ -260,10 +260,10 @@ def take_all(server: Server, album: Album) -> None:
     album.take("images-groups", f"{here}?tab=checks&part=groups", guide=first)
 
     train = f"/train?dataset={cells['id']}"
-    album.take("train", train, guide=first)
+    album.take("train", train, timed, guide=first)
     album.take("train-changes", train, unfold("Expert settings"), press("Preview data augmentation"), drawn)
 
-    if album.wanted and all(word.startswith("images") for word in album.wanted):
+    if album.wanted and all(word.partition("-")[0] in ("images", "train") for word in album.wanted):
         return
 
     def trained(name: str, **recipe: object) -> Json:
@@ -288,6 +288,11 @@ def take_all(server: Server, album: Album) -> None:
     review = {"step": "predict", "addresses": addresses}
     album.take("prediction", f"/predictions/{prediction['id']}", guide=review)
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
+
+
+def timed(page: "Page") -> None:
+    """Until the times of the presets are measured."""
+    page.get_by_text("on this computer").wait_for(timeout=120_000)
 
 
 def drawn(page: "Page") -> None:

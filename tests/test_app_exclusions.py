@@ -9,6 +9,7 @@ import pytest
 from browser import RunningApp, open_page
 from drawing import save_cell
 from image_sets import ids_at, images_at, positions_of
+from playwright.sync_api import expect
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 from sqlalchemy import select
 
@@ -214,9 +215,30 @@ def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", ap
     open_page(page, f"/datasets/{images['id']}?tab=checks")
     page.get_by_role("button", name="Exclude 3 duplicates").click()
     page.get_by_role("heading", name="Excluded 3").wait_for()
-    page.get_by_text("Solved: Near-duplicates").wait_for()
+    page.get_by_text("Solved: Same pixels, same class").wait_for()
     page.get_by_role("button", name="Include the images").click()
     page.get_by_role("button", name="Exclude 3 duplicates").wait_for()
+
+
+def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solved(
+    page: "Page", app_server: RunningApp
+) -> None:
+    dataset = f"datasets/{app_server.opened(with_near_duplicates(app_server.root / 'in conflict'))['id']}"
+    before = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
+    open_page(page, f"/{dataset}?tab=checks")
+    cards = page.locator("section.finding")
+    expect(cards.first).to_contain_text("Same pixels, different classes")
+    cards.first.get_by_role("button", name="Enlarge").click()
+    expect(page.get_by_role("dialog", name="Compare the images").get_by_role("img")).to_have_count(2)
+    page.keyboard.press("Escape")
+    cards.first.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
+    expect(cards.first).to_have_text("Solved: Same pixels, different classes")
+    expect(cards.first.get_by_role("button")).to_have_count(0)
+    after = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
+    assert after == before | {"large": before["large"] - 1, "medium": before["medium"] + 1}
+    page.get_by_role("button", name="Undo").click()
+    expect(cards.first.get_by_role("group", name="Right class:")).to_be_visible()
+    assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == before
 
 
 @pytest.mark.exhaustive

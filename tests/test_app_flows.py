@@ -31,8 +31,8 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_role("link", name="Train a classifier").click()
     page.get_by_role("radio", name="Good").check()
     page.get_by_text("Expert settings").click()
-    page.get_by_label("Image size").fill("32")
-    page.get_by_label("Image size").press("Enter")  # begins nothing
+    page.get_by_role("spinbutton", name="Image size").fill("32")
+    page.get_by_role("spinbutton", name="Image size").press("Enter")  # begins nothing
     page.get_by_role("searchbox", name="Find a setting").fill("split.folds")
     page.get_by_role("button", name="Add “Folds” to the recipe").click()
     page.keyboard.type("0")  # in place of the default, which is selected

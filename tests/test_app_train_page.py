@@ -193,9 +193,9 @@ def test_settings_are_found_added_and_set_by_their_values(page: "Page", lab: Lab
     open_page(page, f"/train?dataset={lab.sets['herlev']}")
     unfold(page)
     text, find = page.get_by_label("Recipe (YAML)"), page.get_by_role("searchbox", name="Find a setting")
-    page.get_by_label("Image size").fill("96")
-    page.get_by_label("Data augmentation").select_option("chromosomes")
-    page.get_by_label(TITLES["class_weights"]).select_option("balanced")
+    page.get_by_role("spinbutton", name="Image size").fill("96")
+    page.get_by_role("combobox", name="Data augmentation").select_option("chromosomes")
+    page.get_by_role("combobox", name=TITLES["class_weights"]).select_option("balanced")
     for key, value in (("loss", "focal loss"), ("classes.drop", HERLEV[0])):
         find.fill(key)
         page.get_by_role("list", name="1 setting").get_by_role("button", name=value, exact=True).click()
@@ -265,7 +265,7 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
     best.check()
     page.get_by_text("All settings have their defaults").wait_for()
     page.get_by_text("stay on one side of the split").wait_for()
-    page.get_by_label("Image size").fill("32")
+    page.get_by_role("spinbutton", name="Image size").fill("32")
     expect(first_look).to_have_count(0)
 
 
@@ -279,7 +279,7 @@ def test_groups_chosen_for_a_training_are_counted_and_no_longer_missing(page: "P
     define.wait_for()
     ways.get_by_role("button").first.click()
     page.get_by_text(f"grouped by “{suggestion['pattern']}”").wait_for()
-    page.get_by_text(f"({suggestion['n_groups']} groups)").wait_for()
+    page.get_by_text(f"({suggestion['n_groups']} groups)").wait_for(state="attached")
     assert define.count() == 0
     ways.get_by_role("button").first.click()
     define.wait_for()
@@ -288,7 +288,7 @@ def test_groups_chosen_for_a_training_are_counted_and_no_longer_missing(page: "P
 def test_a_recipe_that_is_not_valid_is_named_below_the_button_and_led_to(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     unfold(page)
-    page.get_by_label("Image size").fill("4")
+    page.get_by_role("spinbutton", name="Image size").fill("4")
     fault = page.get_by_role("alert").filter(has_text="image_size")
     expect(fault).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
@@ -331,7 +331,7 @@ def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab:
 
     page.route("**/api/v1/recipe/write", hold)
     with page.expect_request("**/api/v1/recipe/write"):
-        page.get_by_label("Image size").fill("64")
+        page.get_by_role("spinbutton", name="Image size").fill("64")
     save = page.get_by_role("button", name="Save as recipe.yaml")
     expect(save).to_be_disabled()
     page.unroute("**/api/v1/recipe/write", hold)  # which lets all go on that are held

@@ -5,7 +5,7 @@ import { changeImages } from '../api/datasets';
 import type { Filters, PredictionRow } from '../api/lists';
 import type { CorrectedRow, Review } from '../api/predictions';
 import { autoAdvance } from '../state/auto_advance.svelte';
-import { stepChange } from '../state/changes';
+import { stepChange, undoButton } from '../state/changes';
 import { notices } from '../state/notices.svelte';
 import { saving } from '../state/queue';
 import { texts } from '../texts';
@@ -65,9 +65,12 @@ export class Corrections {
         const before = await this.#now(item.row_id);
         if (!before) return;
         const is_confirmed = !before.is_confirmed;
-        await changeImages(dataset.id, { rows: [before.image!] }, { is_confirmed });
+        const { change } = await changeImages(dataset.id, { rows: [before.image!] }, { is_confirmed });
         const words = texts.runs.retraining;
-        notices.showLabel(`${before.image_id}: ${is_confirmed ? words.confirmed : words.notConfirmed}`);
+        notices.showLabel(
+          `${before.image_id}: ${is_confirmed ? words.confirmed : words.notConfirmed}`,
+          undoButton(change, () => this.#show(before)),
+        );
         await this.#show({ ...before, is_confirmed });
       } catch (problem) {
         this.#fail(problem);
