@@ -60,14 +60,12 @@ function withFirstPageLimit(): Plugin {
       order: 'post',
       handler(_, bundle) {
         const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
-        const contain = (end: string) => (chunk: (typeof chunks)[number]) =>
-          Object.keys(chunk.modules).some((file) => file.endsWith(end));
-        const needed = new Set(chunks.filter(({ isEntry }) => isEntry));
-        for (const end of FIRST_PAGE) {
-          const chunk = chunks.find(contain(end));
-          if (chunk) needed.add(chunk);
-          else this.error(`${end} has no chunk`);
-        }
+        const needed = new Set(
+          chunks.filter(
+            ({ isEntry, facadeModuleId: file }) => isEntry || FIRST_PAGE.some((end) => file?.endsWith(end)),
+          ),
+        );
+        if (needed.size <= FIRST_PAGE.length) this.error(`${FIRST_PAGE.join(' or ')} has no chunk`);
         for (const { imports } of needed)
           // the set grows meanwhile
           for (const chunk of chunks) if (imports.includes(chunk.fileName)) needed.add(chunk);
@@ -79,18 +77,6 @@ function withFirstPageLimit(): Plugin {
     },
   };
 }
-
-/** What the first page does not need: parts that pages of results share, which would be a file each. */
-const OF_RESULTS =
-  /src\/(images\/(?!Tile|Strip|gallery\/sheets)|charts\/|ui\/(Tabs|Fold)|features\/(datasets\/(add\/existing|gallery\/filters)|(help|train|sections|runs)\/(?!Score)))/;
-/** Texts that most pages need, and those that pages of results need, in a file each of a language. */
-const TEXTS = ['en', 'de'].flatMap((language) => [
-  { name: `texts-${language}`, test: new RegExp(`src/texts/${language}/(counts|general|guide|remedies)`) },
-  {
-    name: `texts-of-results-${language}`,
-    test: new RegExp(`src/texts/${language}/(fields|predict|results|runs)`),
-  },
-]);
 
 export default defineConfig({
   plugins: [svelte(), withApiDocs(), withLicences(), withFirstPageLimit()],
@@ -105,14 +91,7 @@ export default defineConfig({
     // Few requests: what most pages share is in one file.
     rolldownOptions: {
       output: {
-        codeSplitting: {
-          includeDependenciesRecursively: false,
-          groups: [
-            ...TEXTS,
-            { name: 'shared', test: /src\/((?!ui\/(Tabs|Fold))ui|state|api)\//, minShareCount: 5 },
-            { name: 'results', test: OF_RESULTS, minShareCount: 2 },
-          ],
-        },
+        codeSplitting: { groups: [{ name: 'shared', test: /src\/(ui|state|api)\//, minShareCount: 5 }] },
       },
     },
   },
