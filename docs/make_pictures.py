@@ -292,7 +292,7 @@ def take_all(server: Server, album: Album) -> None:
 
 def timed(page: "Page") -> None:
     """Until the times of the presets are measured."""
-    page.get_by_text("on this computer").wait_for(timeout=120_000)
+    page.get_by_role("status").filter(has_text="on this computer").wait_for(timeout=120_000)
 
 
 def drawn(page: "Page") -> None:

@@ -293,7 +293,7 @@ def test_a_recipe_that_is_not_valid_is_named_below_the_button_and_led_to(page: "
     expect(fault).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     page.locator("summary", has_text="Expert settings").click()
-    page.get_by_role("link", name="The text of the recipe is not valid.").click()
+    page.get_by_role("button", name="The text of the recipe is not valid.").click()
     expect(fault).to_be_in_viewport()
 
 

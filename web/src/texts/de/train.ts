@@ -127,6 +127,7 @@ export const train: Texts['train'] = {
     title: 'Testset',
     tested: (nGroups, nOthers) =>
       `Testset, das das Training nie sieht: ${nGroups ? counts.groupsAndOthers(nGroups, nOthers) : counts.images(nOthers)}`,
+    testedInFolds: (n) => `Testset: alle ${count(n)} Bilder, jedes für ein Netz, das es nie gesehen hat`,
     strip: (n, reason) => `${counts.images(n)}, ${reason}`,
     reasons: {
       earlier: 'auch im früheren Training getestet',

@@ -130,6 +130,7 @@ export const train = {
     title: 'Test set',
     tested: (nGroups: number, nOthers: number) =>
       `Tested on ${nGroups ? counts.groupsAndOthers(nGroups, nOthers) : counts.images(nOthers)} that training never sees`,
+    testedInFolds: (n: number) => `Tested on all ${count(n)} images, each by a network that never saw it`,
     strip: (n: number, reason: string) => `${counts.images(n)}, ${reason}`,
     reasons: {
       earlier: 'tested in the earlier training too',
