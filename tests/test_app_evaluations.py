@@ -34,9 +34,8 @@ import coverslip as cs
 from coverslip.app.clients import Languages
 from coverslip.app.server import create_app
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import in_language
+from coverslip.messages import in_language, text
 from coverslip.reports.reported import read_evaluation
-from coverslip.reports.sections import SECTIONS
 from coverslip.reports.verdict import against_own_test, lead, verdict_of_run
 from coverslip.workspace.store.workspace import Workspace
 
@@ -110,19 +109,32 @@ def without_reasons(value: Any) -> Any:  # Any: JSON
     return value
 
 
-def test_results_are_german_on_pages_in_german_and_the_methods_stay_english(lab: Lab) -> None:
+def test_results_are_german_on_pages_in_german(lab: Lab) -> None:
     address = f"{API}/jobs/{lab.run}/results"
     english = lab.client.get(address).json()
     german = lab.client.get(address, headers={"Cookie": "coverslip-language=de"}).json()
     for of_english, of_german in zip(english["sections"], german["sections"], strict=True):
-        is_same = without_reasons(of_english) == without_reasons(of_german)
-        assert is_same == SECTIONS[of_english["name"]].is_in_english, of_english["name"]
+        assert without_reasons(of_english) != without_reasons(of_german), of_english["name"]
     for language, results in (("en", english), ("de", german)):
         (numbers,) = (section for section in results["sections"] if section["name"] == "numbers")
         with in_language(language):
             assert METRICS["accuracy"].title in [metric["title"] for metric in numbers["blocks"][0]["metrics"]]
     assert [german[name] == english[name] for name in ("headline", "words", "reasons", "verdicts")] == [False] * 4
     assert german["use"] == english["use"]
+
+
+def test_figures_have_the_language_of_the_page_in_each_theme_and_csv_is_as_in_the_file(lab: Lab, other: Json) -> None:
+    def figure(kind: str, language: str, theme: str = "light") -> bytes:
+        address = f"{API}/jobs/{other['id']}/figures/confusion_matrix.{kind}?theme={theme}"
+        return lab.client.get(address, headers={"Cookie": f"coverslip-language={language}"}).content
+
+    for theme in ("light", "dark"):
+        for language in ("en", "de"):
+            with in_language(language):
+                assert text("figure-label-predicted-class") in figure("svg", language, theme).decode(), theme
+    assert figure("svg", "de", "dark") != figure("svg", "de")
+    assert figure("png", "de") != figure("png", "en")
+    assert figure("csv", "de") == figure("csv", "en")
 
 
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:

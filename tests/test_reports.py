@@ -4,14 +4,16 @@ import csv
 import json
 import re
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score
-from synthetic_runs import BLOOD, write_run
+from synthetic_runs import BLOOD, DOMAINS, NETWORKS, STAINS, write_run, written_study
 
 import coverslip as cs
 from coverslip.datasets.quality.inspecting import inspect_dataset
@@ -21,7 +23,7 @@ from coverslip.evaluation.metrics import roc_curve
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import in_language, text
 from coverslip.reports import figures, reported
-from coverslip.reports.blocks import with_content
+from coverslip.reports.blocks import Quotation, SectionContent, as_data, with_content
 from coverslip.reports.metric_rows import interval_methods
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.page import write_report
@@ -38,6 +40,7 @@ from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
 from coverslip.runs.split import write_split
 from coverslip.runs.training import write_history
+from coverslip.studies.report import study_sections
 
 
 @pytest.fixture(scope="module")
@@ -539,3 +542,58 @@ def test_the_page_names_methods_of_intervals_in_the_language_of_the_reader(run):
             assert interval_methods(read_run(run), has_details=False).startswith(beginnings[-1])
     assert len(set(beginnings)) == 2
     assert interval_methods(read_run(run)) != interval_methods(read_run(run), has_details=False)
+
+
+def texts_shown(sections: list[SectionContent], folder: Path) -> set[str]:
+    """Return the texts of sections and of their figures, without recipes and commands."""
+    shown = set()
+
+    def collect(data: Any) -> Iterator[str]:  # Any: JSON
+        match data:
+            case str():
+                yield data
+            case dict():
+                codes = ("kind", "name", "image_id", "method", "better", "scale")
+                yield from (each for key, value in data.items() if key not in codes for each in collect(value))
+            case list() | tuple():
+                yield from (each for value in data for each in collect(value))
+
+    for section in sections:
+        blocks = [block for block in section.blocks if not (isinstance(block, Quotation) and block.summary)]
+        shown |= set(collect(asdict(as_data(replace(section, blocks=blocks)))))
+        for drawing in (each for block in blocks if isinstance(block, SectionText) for each in block.drawings):
+            figures.draw(drawing.name, drawing.figure, folder, title=drawing.title)
+            svg = (folder / f"{drawing.name}.svg").read_text(encoding="utf-8")
+            shown |= {
+                re.sub(r"<[^>]*>|\s+", " ", each).strip() for each in re.findall(r"<text.*?</text>", svg, re.DOTALL)
+            }
+    return shown
+
+
+SAME_IN_GERMAN = {"AUROC", "NPV", "PPV", "p\N{NO-BREAK SPACE}(Holm)", "onnxruntime, cpu"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["of domains", "instant, without groups", "two classes", "study"])
+def test_no_text_and_no_figure_is_english_on_a_german_page(kind, tmp_path):
+    classes = ("a-class", "b-class") if kind == "two classes" else BLOOD
+    names = {*classes, *DOMAINS, *NETWORKS, *SAME_IN_GERMAN, "blood cells", "nuclei", f"stain: {STAINS[1]}"}
+
+    def sections() -> list[SectionContent]:
+        if kind == "study":
+            return study_sections(written_study())
+        run = read_run(folder)
+        return [section.content(run) for section in sections_of(run)]
+
+    if kind != "study":
+        has_groups, is_of_domains = kind != "instant, without groups", kind == "of domains"
+        n_groups = 40 if has_groups else 0
+        folder = write_run(
+            tmp_path, classes, n_test=60, n_groups=n_groups, finetuned=has_groups, has_subgroups=is_of_domains
+        )
+    english = texts_shown(sections(), tmp_path)
+    with in_language("de"):
+        german = texts_shown(sections(), tmp_path)
+    words = {each for each in english & german if re.search(r"[A-Za-z]{3}", each)}
+    assert {each for each in words - names if each not in "".join(NETWORKS)} == set()
+    assert not [each for each in german if re.fullmatch(r"[\d−.,%]*\.\d+%?", each)], "numbers with a decimal point"

@@ -14,7 +14,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRun
 from coverslip.events import Event, Noted
 from coverslip.images.preprocessing import Degradation, degraded
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.models.networks import cost_of_model
 from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
@@ -186,7 +186,7 @@ def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path)
     assert first.is_pretraining
     done = replace(first, run=trained)
     (sentence,) = idle_first_steps([done, second])
-    assert sentence == text("idle-pretraining", regime="two", model=SMALL_NETWORK, seed="0")
+    assert sentence == message("idle-pretraining", regime="two", model=SMALL_NETWORK, seed="0")
     assert idle_first_steps([first, replace(second, run=trained)]) == []
 
 

@@ -163,6 +163,9 @@ def test_what_is_shown_of_a_classifier_that_is_not_above_chance(case: str, kind:
         ("a class that may be weak", "limit-unsure-predictions"),
         ("one of eight classes lost", "limit-false-alarms"),  # 0 of 4
         ("finds none of five", "limit-weak-classes"),  # 0 of 5
+        ("majority only", "limit-wide-interval"),  # it is known that it gives one class
+        ("guessing", "limit-unsure-classes"),
+        ("one of three classes lost", "limit-unsure-average"),  # one class is known to be lost
         ("a class with 0 of 4", "limit-weak-classes"),
     ],
 )
@@ -178,11 +181,13 @@ def test_no_claim_is_made_that_the_evidence_does_not_bear(case: str, code: str) 
         ("eight groups", "test-more", ("patients", "split.folds")),
         ("three groups", "test-more", ("patients",)),
         ("few images of a class, all right", "test-more", ("at least 30", "class 2")),
-        ("good on most groups only", "test-more", ("class 0", "class 1")),
+        ("good on most groups only", "test-more", ("class 0", "class 1", "further patients")),
         ("a class that may be weak", "label-more", ("class 2",)),
         ("finds 3 of 9 without false alarms", "label-more", ("class 1",)),
         ("worse than guessing", "", ("exchanged or shifted",)),
         ("uncalibrated", "", ("only its classes",)),
+        ("majority only", "label-more", ("other classes",)),
+        ("9 of 14 predictions right", "test-more", ("at least 30", "class 0")),
     ],
 )
 def test_the_next_step_is_one_that_helps(case: str, action: str, parts: tuple[str, ...]) -> None:
@@ -191,6 +196,17 @@ def test_the_next_step_is_one_that_helps(case: str, action: str, parts: tuple[st
     assert all(part in verdict.next_step for part in parts), verdict.next_step
     with in_language("de"):
         assert verdict_of(CASES[case][0]).next_step != verdict.next_step
+
+
+def test_cross_validation_is_a_next_step_of_a_single_split_only() -> None:
+    for case in ("tiny test set", "few images of a class, all right", "eight groups", "validation images"):
+        metrics = CASES[case][0]
+        assert "split.folds" in verdict_of(metrics).next_step
+        for split in ("out-of-fold", "other_lab"):
+            verdict = verdict_of(dataclasses.replace(metrics, split=split), is_external=split == "other_lab")
+            assert "split.folds" not in verdict.next_step, (case, split)
+            assert not any("Cross-validation" in reason.meaning for reason in verdict.reasons)
+    assert "Cross-validation" in verdict_of(CASES["three groups"][0]).reasons[0].meaning
 
 
 def test_probabilities_are_too_high_or_too_low() -> None:

@@ -102,13 +102,23 @@ FIGURE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def figure_response(workspace: Workspace, file: Path, theme: Theme) -> Response:
-    """Return a file of `figures/`, with a policy that blocks scripts. An SVG has the colors of a theme."""
+def figure_response(workspace: Workspace, file: Path, theme: Theme, translated: bytes | None) -> Response:
+    """Return a file of `figures/`, with a policy that blocks scripts. An SVG has the colors of a theme.
+
+    Args:
+        workspace, file: as of `file_response`.
+        theme: of an SVG.
+        translated: the content to send in place of the file's.
+    """
     headers, media_type = {"Content-Security-Policy": NO_SCRIPTS}, _FIGURE_TYPES[file.suffix]
-    if theme == "light" or file.suffix != ".svg":
+    is_dark = theme == "dark" and file.suffix == ".svg"
+    if translated is None and not is_dark:
         return file_response(workspace, file, media_type, headers=headers)
-    with open_below(file, workspace.readable) as stream:
-        return Response(with_dark_colors(stream.read().decode()), media_type=media_type, headers=headers)
+    if translated is None:
+        with open_below(file, workspace.readable) as stream:
+            translated = stream.read()
+    content = with_dark_colors(translated.decode()) if is_dark else translated
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def report_response(workspace: Workspace, file: Path) -> StreamingResponse:

@@ -274,8 +274,8 @@ def show_result(console: Console, run: "ReportedRun", *, all_classes: bool = Fal
         for line in _block_lines(console, summary_table(run.metrics)):
             console.print(line, soft_wrap=isinstance(line, str))
     _show_list(console, text("command-limits"), [reason.claim for reason in verdict.further])
-    if verdict.next_step:
-        console.print(f"\n{verdict.next_step}", soft_wrap=True)
+    if verdict.next_sentence:
+        console.print(f"\n{verdict.next_sentence}", soft_wrap=True)
 
 
 def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:

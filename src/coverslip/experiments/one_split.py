@@ -194,7 +194,7 @@ def package(
         chosen=fitted.selected_stage,
         calibration=calibration,
         notes=tuple(
-            each.text for each in (*protocol_notes(recipe), *split_data.split.notes, *scale_notes, *decision_notes)
+            each.message for each in (*protocol_notes(recipe), *split_data.split.notes, *scale_notes, *decision_notes)
         ),
         initialization_is_known=pretraining_hashes(recipe).is_complete,
     ).write(context.run.training_file)

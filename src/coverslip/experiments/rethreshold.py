@@ -205,8 +205,8 @@ def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
     weak_points = operating_notes(card.classes, points or ())
     for each in weak_points:
         context.emit(Noted.of(each))
-    previous_texts = {each.text for each in operating_notes(card.classes, training.calibration.operating_points or ())}
-    notes = (*(each for each in training.notes if each not in previous_texts), *(each.text for each in weak_points))
+    previous = [each.message for each in operating_notes(card.classes, training.calibration.operating_points or ())]
+    notes = (*(each for each in training.notes if each not in previous), *(each.message for each in weak_points))
     training.model_copy(update={"calibration": calibration, "notes": notes}).write(run.training_file)
     write_card(run.classifier_folder, card)
     save_recipe(recipe, run.recipe_file)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #         .do = Give one of its own addresses, or none.
 #
 # The value says what happened, `.do` what the user can do. Fluent selects plurals and formats numbers by the rules of
-# the language. A translation is a folder with the same codes; what it lacks is in English, as are all texts of the
-# report and of the command line. Texts are in English unless `in_language` says otherwise, which the server does for
+# the language. A translation is a folder with the same codes; what it lacks is in English, as are files and all texts
+# of the command line. Texts are in English unless `in_language` says otherwise, which the server does for
 # requests of its pages.
 
 ENGLISH = "en"
@@ -503,6 +503,11 @@ class Note:
     level: Level = "info"
     parameters: Parameters = field(default_factory=dict)  # of the message, and further values for programs
     remedies: Remedies = ()
+
+    @property
+    def message(self) -> Message:
+        """The message without level and remedies, to store."""
+        return message(self.code, **self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,7 +180,6 @@ class Section:
     verdict: Callable[[ReportedRun], str] | None = None  # the result in a sentence, also where the section is empty
     is_about_training: bool = False  # and not about measured images, which may be external
     is_printed: bool = False  # by the command line after a training or an evaluation; others are in the report
-    is_in_english: bool = False  # also on pages in another language: a text for a paper
     applies: Callable[[ReportedRun], bool] = lambda run: True
 
     def content(self, run: ReportedRun) -> SectionContent:

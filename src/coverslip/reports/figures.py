@@ -15,8 +15,8 @@ from coverslip.evaluation.calibration import merged_bins, reliability_bins
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import Metric
 from coverslip.files import write_bytes
-from coverslip.messages import escape_controls_in_lines, text
-from coverslip.reports.reported import number
+from coverslip.messages import escape_controls_in_lines, localized_number, text
+from coverslip.reports.reported import count, number
 from coverslip.runs.training import Epoch
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _drawn(figure: Callable[[], "Figure"]) -> "tuple[Figure, str]":
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     picture = figure()
+    _localize_ticks(picture)
     if (layout := picture.get_layout_engine()) is not None:
         layout.execute(picture)  # once for all files
         picture.set_layout_engine("none")
@@ -155,6 +156,19 @@ def _drawn(figure: Callable[[], "Figure"]) -> "tuple[Figure, str]":
     svg = io.StringIO()
     FigureCanvasSVG(picture).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     return picture, escape_controls_in_lines(svg.getvalue())
+
+
+def _localize_ticks(picture: "Figure") -> None:
+    """Write the numbers on axes as in the current language. Other tick labels are texts."""
+    from matplotlib.ticker import ScalarFormatter
+
+    class Localized(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return localized_number(super().__call__(x, pos))
+
+    for axis in (axis for axes in picture.axes for axis in (axes.xaxis, axes.yaxis)):
+        if type(axis.get_major_formatter()) is ScalarFormatter:
+            axis.set_major_formatter(Localized())
 
 
 def _for_page(svg: str, title: str) -> str:
@@ -344,17 +358,17 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
     nonzero_cells = np.argwhere(matrix > 0)
     _squares(axes, nonzero_cells, shades[nonzero_cells[:, 0], nonzero_cells[:, 1]])
     for row, column in nonzero_cells.tolist():
-        count, part = int(matrix[row, column]), float(share[row, column])
+        n_images, part = int(matrix[row, column]), float(share[row, column])
         color = PAPER if part >= 0.5 else INK
         if n_classes <= 8:
-            axes.text(column, row - 0.11, f"{count:,}", ha="center", va="center", color=color, fontsize=10)
+            axes.text(column, row - 0.11, count(n_images), ha="center", va="center", color=color, fontsize=10)
             axes.text(column, row + 0.21, _whole_percent(part), ha="center", va="center", color=color, fontsize=7.5)
         else:
             size = 8.5 if n_classes <= 14 else 7
             axes.text(
                 column,
                 row,
-                f"{count:,}" if n_classes <= 14 else str(count),
+                count(n_images) if n_classes <= 14 else str(n_images),
                 ha="center",
                 va="center",
                 color=color,
@@ -365,7 +379,8 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
 def _whole_percent(share: float) -> str:
     """Format 0.128 as '13%'; a share is never rounded to 100% or 0%."""
     percents = round(100 * share)
-    return ">99%" if percents == 100 and share < 1 else "<1%" if percents == 0 and share > 0 else f"{percents}%"
+    rounded = ">99%" if percents == 100 and share < 1 else "<1%" if percents == 0 and share > 0 else f"{percents}%"
+    return localized_number(rounded)
 
 
 def _squares(axes: "Axes", cells: np.ndarray, colors: Any) -> None:  # Any: colors that Matplotlib accepts
@@ -485,7 +500,7 @@ def learning(curve: LearningCurve) -> "Figure":
         tick_sizes = [*sizes, 2 * n]
     axes.set_xscale("log")
     ticks = sizes_apart(tick_sizes)
-    axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
+    axes.set_xticks(ticks, [*map(count, ticks)])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set(xlabel=text("figure-label-training-images"), ylabel=text("figure-label-error"))

@@ -12,7 +12,7 @@ from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.intervals import Scale
 from coverslip.evaluation.results import ClassScores, Evaluation, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, Better
-from coverslip.messages import text
+from coverslip.messages import ENGLISH, language, text
 from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
 
 
@@ -89,19 +89,25 @@ def interval_methods(run: ReportedRun, *, has_details: bool = True) -> str:
     """Return how the confidence intervals of the headline metrics were computed; empty if no metric has an interval.
 
     The most frequent method comes first. Other methods are followed by the titles of their metrics: for example, a
-    value of exactly 1 has an exact binomial interval. Details are in English.
+    value of exactly 1 has an exact binomial interval. Details, which are stored in English, are left out elsewhere.
     """
     titles_of: dict[str, list[str]] = {}
     for metric in metrics(run.metrics):
         if metric.is_headline and metric.low is not None:
             code = next((code for beginning, code in _METHODS.items() if metric.method.startswith(beginning)), None)
-            method = metric.method if has_details or code is None else text("interval-method", method=code)
-            titles_of.setdefault(method, []).append(metric.title)
+            is_stored = code is None or (has_details and language() == ENGLISH)
+            method = metric.method if is_stored else text("interval-method", method=code)
+            titles_of.setdefault(method, []).append(in_sentence(metric.title))
     methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
     return "; ".join(
         text("report-interval-method", method=method, metrics=listed(titles_of[method])) if place else method
         for place, method in enumerate(methods)
     )
+
+
+def in_sentence(title: str) -> str:
+    """Return the title of a metric as it is written within a sentence of the current language."""
+    return title if language() != ENGLISH or title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:

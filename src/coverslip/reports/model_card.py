@@ -29,7 +29,7 @@ def _lines(run: ReportedRun) -> Iterator[str]:
     yield from (f"# {text('card-title', name=_escaped(run.run.folder.resolve().name))}", "", _about(run), "")
     yield from _use(run)
     yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
-    below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict), verdict.next_step])
+    below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict), verdict.next_sentence])
     yield from _section(text("card-title-results"), [_escaped(verdict.headline), "", _escaped(below)])
     for record in (NUMBERS, PER_CLASS, LIMITS, METHODS):
         content = record.content(run)

@@ -66,7 +66,7 @@ def _write_page(reported_run: ReportedRun, emit: Emit) -> Path:
             use=verdict.use,
             headline=verdict.headline,
             further=[reason.claim for reason in verdict.further],
-            lead=[*lead(reported_run, verdict), verdict.next_step],
+            lead=[*lead(reported_run, verdict), verdict.next_sentence],
             facts=metric_rows.facts(reported_run),
             sections=_contents(reported_run, sections, progress_reporter(emit, "writing-report", "sections")),
             figures=reported_run.measured.figures_folder,

@@ -533,6 +533,22 @@ def listed(names: Sequence[str], at_most: int = 8) -> str:
     return "".join(names) if len(names) < 2 else text("report-and", first=", ".join(names[:-1]), second=names[-1])
 
 
+# Prefixes of the reasons for exclusion in split.csv, and the messages of their titles.
+_REASONS = {
+    "unreadable:": "excluded-unreadable",
+    "no label": "excluded-without-label",
+    "same pixels": "excluded-duplicates",
+    "on request:": "excluded-on-request",
+    "no training image": "excluded-class-not-in-training",
+}
+
+
+def reason_title(reason: str) -> str:
+    """Return the title of a reason for exclusion, which split.csv states in English."""
+    code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "excluded-other-reasons")
+    return text(code)
+
+
 def set_title(split: str) -> str:
     """Return the title of a set of the split: 'training', 'validation', 'test' or 'excluded'."""
     return text("report-set", split=split)

@@ -60,6 +60,7 @@ Action = Literal[
 
 _SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
 # Faults that are not excluded; after those that are shown.
+_GUESSING = "limit-not-above-chance"  # then what is not excluded says nothing more
 _NOT_EXCLUDED = ("limit-unsure-classes", "limit-unsure-predictions", "limit-wide-interval", "limit-unsure-average")
 
 # Limits, of ends of 95% confidence intervals.
@@ -106,13 +107,27 @@ class Verdict:
     @property
     def next_step(self) -> str:
         """What would change the verdict, with the button or command that does it; empty if nothing is known to."""
-        steps = (reason.next_step for reason in self.reasons)
-        return next((text("verdict-next", step=step) for step in steps if step), "")
+        return next((reason.next_step for reason in self.reasons if reason.next_step), "")
+
+    @property
+    def next_sentence(self) -> str:
+        """The next step for a place without a title, or empty."""
+        return text("verdict-next", step=self.next_step) if self.next_step else ""
 
     @property
     def further(self) -> tuple[Reason, ...]:
         """The reasons against use, or for care, besides that of the headline."""
         return tuple(reason for reason in self.reasons[1:] if reason.severity != "note")
+
+
+# Parameters of all texts, unless a rule gives others.
+_USUAL: Json = {
+    "classes": "none",
+    "predicted": "none",
+    "n_needed": 0,
+    "has_groups": False,
+    "can_have_folds": False,
+}
 
 
 Result = TypeVar("Result", Evaluation, ReportedRun)
@@ -133,16 +148,21 @@ class Rule(Generic[Result]):
 
     def reasons(self, result: Result) -> Iterator[Reason]:
         """Yield a reason for each time that the rule applies."""
-        yield from map(self.reason, self.parameters(result))
+        metrics = result if isinstance(result, Evaluation) else result.metrics
+        # Cross-validation would test more images. External images have a name that is none of a set.
+        can_have_folds = metrics.split in ("test", "val")
+        for parameters in self.parameters(result):
+            yield self.reason({"has_groups": bool(metrics.n_units), **parameters, "can_have_folds": can_have_folds})
 
     def reason(self, parameters: Json) -> Reason:
         """Return the reason with these parameters of its texts."""
+        parameters = {**_USUAL, **parameters}
         action: Action = parameters.get("action", self.action)
         step = ""
         if has_entry(f"{self.code}.next") and self.severity != "note":
             step = text(f"{self.code}.next", **parameters)
         elif action:
-            step = text("verdict-action", **{"classes": "none", "n_needed": 0, **parameters, "action": action})
+            step = text("verdict-action", **{**parameters, "action": action})
         claim, meaning = (text(code, **parameters) for code in (self.code, f"{self.code}.meaning"))
         return Reason(
             code=self.code, severity=self.severity, claim=claim, meaning=meaning, action=action, next_step=step
@@ -203,6 +223,8 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
         is_external: whether the images are an external test set.
     """
     reasons = [*reasons, *_reasons(RULES_OF_METRICS, metrics)]  # causes first
+    if any(reason.code == _GUESSING for reason in reasons):
+        reasons = [reason for reason in reasons if reason.code not in _NOT_EXCLUDED]
     reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
@@ -314,7 +336,7 @@ def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
         return
     is_shown = _is_above_chance(metrics)
     if not is_known:
-        yield from _when(not is_shown and skill.high >= HALF, has_groups=bool(metrics.n_units), **skill.words)
+        yield from _when(not is_shown and skill.high >= HALF, **skill.words)
     elif skill.high < (USELESS if is_shown else HALF):
         predicted = [sum(column) for column in zip(*metrics.confusion_matrix, strict=True)]
         kappa = metrics.metrics.get("kappa")
@@ -333,7 +355,8 @@ def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
 def _weak(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     """Yield if balanced accuracy is, or may be, less than half the way from chance to 1, unless other rules say so."""
     skill = _skill(metrics)
-    rules = _CHANCE_RULES if is_known else (*_CHANCE_RULES, _wide)
+    weak = (partial(_lost, is_of_many=False), partial(_lost, is_of_many=True), partial(_weak_classes, is_known=True))
+    rules = _CHANCE_RULES if is_known else (*_CHANCE_RULES, *weak, _wide)
     if skill is not None and skill.low < HALF and not any(True for rule in rules for _ in rule(metrics)):
         yield from _when((skill.high < HALF) == is_known, **skill.words)
 
@@ -411,7 +434,8 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
         words = _shares_in_words(rows, "verdict-count-of-predictions")
         # Only classifiers of two classes have a threshold to choose.
         action = {"action": "label-more"} if is_known and len(metrics.classes) > 2 else {}
-        yield {**words, **action, "predicted": words["classes"], "classes": "none"}
+        n_needed = _ENOUGH if min(precision.n_images or 0 for _, precision in rows) < _ENOUGH else 0
+        yield {**words, **action, "predicted": words["classes"], "classes": "none", "n_needed": n_needed}
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
@@ -432,7 +456,7 @@ def _wide(metrics: Evaluation) -> Iterator[Json]:
     widest, title = max(measured, key=lambda row: row[0].width, default=(Metric(value=None), ""))
     if widest.width > MOST_WIDTH and widest.low is not None and widest.high is not None:
         low, high = map(whole_percent if widest.n_images else partial(number, digits=2), (widest.low, widest.high))
-        yield {"metric": title, "low": low, "high": high, "has_groups": bool(metrics.n_units)}
+        yield {"metric": title, "low": low, "high": high}
 
 
 def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:
@@ -457,9 +481,7 @@ def _few_groups(metrics: Evaluation, least: float, end: float) -> Iterator[Json]
 
 
 def _group_words(metrics: Evaluation) -> Json:
-    has_folds = metrics.folds is not None
-    can_have_folds = not has_folds and metrics.split == "test"
-    return {"has_folds": has_folds, "can_have_folds": can_have_folds, "groups": group_words(metrics)}
+    return {"has_folds": metrics.folds is not None, "groups": group_words(metrics)}
 
 
 def _class_sizes(metrics: Evaluation) -> dict[str, int]:
@@ -488,7 +510,7 @@ def _imbalanced(metrics: Evaluation) -> Iterator[Json]:
 _CHANCE_RULES = (partial(_not_above_chance, is_known=True), partial(_not_above_chance, is_known=False))
 
 RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
-    Rule("limit-not-above-chance", "no", _CHANCE_RULES[0], "label-more"),
+    Rule(_GUESSING, "no", _CHANCE_RULES[0], "label-more"),
     Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False), "label-more"),
     Rule("limit-no-test-image", "unknown", lambda metrics: _when(metrics.n == 0)),
     Rule(

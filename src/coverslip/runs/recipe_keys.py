@@ -20,7 +20,7 @@ from coverslip.errors import BadRecipe
 from coverslip.files import read_bytes, resolved_path, stated_paths, write_text
 from coverslip.images.reader import LENGTH_FORMAT
 from coverslip.keys import Key, Option, OptionType
-from coverslip.messages import has_entry, text
+from coverslip.messages import has_entry, localized_number, text
 from coverslip.runs.recipe import OneOf, Pretraining, Recipe, augment_named, invalid_recipe, unknown_key
 
 Schema = dict[str, Any]  # Any: JSON Schema
@@ -235,13 +235,15 @@ def _phrase(key: str, field: FieldInfo, value: Any) -> str:  # Any: the value of
     if not has_entry(f"{code}.phrase"):
         return ""
     number = value if isinstance(value, int | float) else 0
-    return text(f"{code}.phrase", value=f"{value:.0%}" if record.is_percentage else _as_text(value), n=number)
+    return text(
+        f"{code}.phrase", value=localized_number(f"{value:.0%}") if record.is_percentage else _as_text(value), n=number
+    )
 
 
 def _as_text(value: Any) -> str:  # Any: the value of a key
     match value:
         case float():
-            return f"{value:g}"
+            return localized_number(f"{value:g}")
         case dict():
             return ", ".join(f"{name} = {_as_text(item)}" for name, item in value.items())
         case list() | tuple():

@@ -13,7 +13,7 @@ from pydantic import Field
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.events import CheckpointSelection, EpochEnded
-from coverslip.messages import text
+from coverslip.messages import Message, text
 from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 
@@ -126,7 +126,7 @@ class TrainingRecord(Document):
     calibration: Calibration
     refit_on_all: RefitOnAll | None = None
     """The last layer of the delivered classifier; null: it is that of the tested one."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     """Notes for the user."""
     initialization_is_known: bool = True
     """Whether all training images of the initial weights are known."""

@@ -19,7 +19,7 @@ from coverslip.evaluation.comparison import (
 from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
-from coverslip.messages import text
+from coverslip.messages import Message, text
 from coverslip.studies.plan import QUANTITIES, StudyPlan, TrainedDataset
 from coverslip.studies.published import (
     ArmDifference,
@@ -156,13 +156,13 @@ class StudyComparison(DocumentedFields):
     """Empty if no network was fine-tuned."""
     confusions: tuple[NetworkConfusion, ...] = ()
     tried: tuple[Tried, ...] = ()
-    idle_first_steps: tuple[str, ...] = ()  # pretrainings that did not change the network
+    idle_first_steps: tuple[Message, ...] = ()  # pretrainings that did not change the network
     distances: tuple[StepDistance, ...] = ()
     """Of datasets and their pretraining images."""
     heat_maps: tuple[HeatMaps, ...] = ()  # if drawn
     published: tuple[PublishedFigure, ...]
     papers: tuple[Paper, ...]  # the publications of the plan
-    notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
+    notes: tuple[str | Message, ...]  # of the plan, and settings that the publication does not state
     failures: tuple[FailedTraining, ...] = ()
     unreadable: tuple[FailedTraining, ...] = ()
     """Finished trainings with a table that cannot be read."""

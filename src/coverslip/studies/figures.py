@@ -9,7 +9,7 @@ import numpy as np
 
 from coverslip.evaluation.comparison import ProcedureDifference
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import text
+from coverslip.messages import localized_number, text
 from coverslip.reports.figures import (
     CLASS_DASHES,
     DATA,
@@ -22,7 +22,9 @@ from coverslip.reports.figures import (
     shortened,
     sizes_apart,
 )
+from coverslip.reports.reported import number
 from coverslip.reports.sections import Drawing
+from coverslip.reports.sections.curves import average_title
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores
 from coverslip.studies.published import RocPanel
 from coverslip.studies.results import MetricMean, Overall, SizeCurve
@@ -92,7 +94,7 @@ def _forest(rows: Mapping[str, Sequence[_Interval]], metric: str, equivalence: f
         points += intervals
     figure = new_figure(8.6, 1.1 + _rows_inch(labels))
     axes = figure.subplots()
-    band = text("study-forest-drawing.band", equivalence=f"{equivalence:g}")
+    band = text("study-forest-drawing.band", equivalence=localized_number(f"{equivalence:g}"))
     axes.axvspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=band)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     for y, point in enumerate(reversed(points)):
@@ -462,7 +464,7 @@ def _ticks_of(axes: "Axes", values: Sequence[float]) -> None:
 
 
 def _plain_ticks(axes: "Axes", ticks: Sequence[float]) -> None:
-    axes.set_xticks(list(ticks), [f"{tick:,.10g}" for tick in ticks], minor=False)
+    axes.set_xticks(list(ticks), [localized_number(f"{tick:,.10g}") for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
 
 
@@ -483,7 +485,7 @@ def _sizes(curves: Sequence[SizeCurve], title: str) -> "Figure":
         axes.plot(x, y, label=_wrapped(curve.name, 40), **style)
         axes.vlines(x, low, high, color=color, linewidth=0.8)
     if is_share:
-        axes.set_xticks(all_sizes, [f"{size:g}%" for size in all_sizes])
+        axes.set_xticks(all_sizes, [localized_number(f"{size:g}%") for size in all_sizes])
         axes.set_xlabel(text("study-sizes-drawing.share"))
     else:
         axes.set_xscale("log")
@@ -573,7 +575,9 @@ def _rocs(panels: Sequence[RocPanel]) -> "Figure":
                 axes.plot(line.curve.x, line.curve.y, color=HAIR, linewidth=0.8)
         for k, line in enumerate(named):
             style = {"color": DATA if k % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[k % len(CLASS_DASHES)]}
-            axes.plot(line.curve.x, line.curve.y, label=f"{shortened(line.name, 24)} {line.auroc:.3f}", **style)
+            is_average = line.name.endswith("-average")
+            title = average_title(line.name, has_curve=True) if is_average else shortened(line.name, 24)
+            axes.plot(line.curve.x, line.curve.y, label=f"{title} {number(line.auroc)}", **style)
         axes.set_title(_wrapped(panel.dataset, 40))
         axes.legend(frameon=False, fontsize=7, loc="lower right")
         axes.set_xlabel(text("figure-label-false-positive-rate"))
@@ -605,7 +609,7 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
         # On a linear scale, a large loss would hide the others.
         if not column.endswith("accuracy") and drawn and 0 < _LOG_SCALE_RATIO * min(drawn) < max(drawn):
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(lambda value, _: localized_number(f"{value:g}"))
             axes.yaxis.set_minor_formatter(lambda *_: "")
         if column.endswith("accuracy"):
             low, high = axes.get_ylim()

@@ -26,7 +26,7 @@ from coverslip.evaluation.metrics import (
 )
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import CLASS_METRICS, METRICS, score
-from coverslip.messages import text
+from coverslip.messages import Message, message, text
 from coverslip.models import model_info
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
@@ -83,7 +83,6 @@ class Publication(Document):
     """A file of `presets/published/`."""
 
     publication: str  # short title
-    protocol: str
     schemas: str  # figures and tables without results
     items: tuple[PaperItem, ...]  # in the order of the publication
     rows: tuple[PublishedPlan, ...]
@@ -94,7 +93,7 @@ class Paper:
     """The tables and figures of a publication."""
 
     publication: str
-    protocol: str
+    protocol: Message
     schemas: str
     items: tuple[PaperItem, ...]
 
@@ -116,10 +115,15 @@ def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str,
 
 def papers_of(plan: StudyPlan) -> tuple[Paper, ...]:
     """Return the publications of a plan."""
-    files = [_publication(each) for each in plan.published if isinstance(each, str)]
+    files = [(name, _publication(name)) for name in plan.published if isinstance(name, str)]
     return tuple(
-        Paper(publication=each.publication, protocol=each.protocol, schemas=each.schemas, items=each.items)
-        for each in files
+        Paper(
+            publication=each.publication,
+            protocol=message(f"preset-{name}.protocol"),
+            schemas=each.schemas,
+            items=each.items,
+        )
+        for name, each in files
     )
 
 
@@ -269,12 +273,16 @@ class ProtocolStamp:
     dataset: str
     networks: tuple[str, ...]  # empty: all
     key: str  # of the recipe
-    sentence: str  # what it means
 
     @property
     def trainings(self) -> str:
         """The trainings with this step, as text."""
         return ", ".join((self.dataset, *self.networks))
+
+    @property
+    def sentence(self) -> str:
+        """What the step means."""
+        return text(protocol_code(self.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,7 +360,7 @@ def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:
     return {**settings, **{f"{_FIRST_STEP}{key}": value for key, value in of_first.items()}}
 
 
-def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[str]:
+def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[Message]:
     """Return the values of settings that a publication does not state, in the trainings of its arms, as sentences."""
     recipes: dict[str, list[Recipe]] = {}
     for cell in cells:
@@ -362,7 +370,7 @@ def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[str]:
     for arm in plan.arms:
         if arm.not_stated and (of_arm := recipes.get(arm.name)):
             arms_of.setdefault(settings_in_words(of_arm, arm.not_stated), []).append(arm.name)
-    return [text("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()]
+    return [message("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()]
 
 
 def settings_in_words(recipes: Sequence[Recipe], keys: Sequence[str]) -> str:
@@ -392,7 +400,6 @@ def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStam
             dataset=dataset,
             networks=() if len(names) == n_all else tuple(names),
             key=key,
-            sentence=text(protocol_code(key)),
         )
         for (dataset, key), names in networks.items()
     ]

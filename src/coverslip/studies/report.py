@@ -82,7 +82,7 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield SectionContent(text("study-published.title"), _published_rows(comparison, "", ""))
     yield _roc(comparison)
     yield _settings(comparison)
-    yield SectionContent(text("study-notes"), [SectionText(words=comparison.notes)])
+    yield SectionContent(text("study-notes"), [SectionText(words=[*map(str, comparison.notes)])])
 
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
@@ -259,7 +259,7 @@ def _latencies(comparison: StudyComparison) -> SectionContent:
             row.dataset,
             row.model,
             str(row.latency.image_px),
-            row.latency.engine,
+            row.latency.engine.replace(" on ", ", "),  # the device
             *map(_timing, (row.latency.network_one, row.latency.network_many)),
             *map(_timing, (row.latency.whole_one, row.latency.whole_many)),
             count(row.latency.n_many),
@@ -534,8 +534,8 @@ def _without_same(columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_c
     """Return a table without the text columns that have the same value in all rows; words state these values."""
     same = [k for k, title in enumerate(columns) if title in text_columns and len({row[k] for row in rows}) == 1]
     titles, *others = ([cell for k, cell in enumerate(row) if k not in same] for row in (columns, *rows))
-    values = "; ".join(f"{columns[k]}: {rows[0][k]}" for k in same)
-    words = [text("study-same-in-all-rows", values=values)] if same else []
+    values = "; ".join(f"{columns[k]}: {rows[0][k]}" for k in same if rows[0][k] not in ("", "–"))
+    words = [text("study-same-in-all-rows", values=values)] if values else []
     shown = [title for title in text_columns if title in titles]
     return SectionText(words, list(map(str, titles)), others, shown)
 
@@ -558,7 +558,7 @@ def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[Sec
             overview.append((item.item, item.title, _counterpart(item, shown, has_values=bool(table))))
         schemas = text("study-paper-schemas", items=paper.schemas)
         columns = _headings("study-paper")
-        first = SectionText([paper.protocol, schemas], columns, overview, columns[1:])
+        first = SectionText([str(paper.protocol), schemas], columns, overview, columns[1:])
         words = [SectionText([text("study-published")])] if tables else []
         yield SectionContent(text("study-paper", publication=paper.publication), [first, *words, *tables])
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
-from coverslip.messages import text
+from coverslip.messages import Message, message, text
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.training import TrainingRecord
 from coverslip.studies.cells import Cell, finished, state_of
@@ -51,14 +51,14 @@ def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:
     ]
 
 
-def idle_first_steps(cells: Iterable[Cell]) -> list[str]:
+def idle_first_steps(cells: Iterable[Cell]) -> list[Message]:
     """Return sentences about pretraining steps that did not change the network and so have no effect."""
-    sentences: list[str] = []
+    sentences: list[Message] = []
     for cell in cells:
         if not cell.is_pretraining or state_of(cell).state != "done":
             continue
         if {record.chosen for record in _records(cell)} == {"instant"}:
-            sentences.append(text("idle-pretraining", regime=cell.regime, model=cell.model, seed=str(cell.seed)))
+            sentences.append(message("idle-pretraining", regime=cell.regime, model=cell.model, seed=str(cell.seed)))
     return list(dict.fromkeys(sentences))
 
 

@@ -473,8 +473,9 @@ class JobImages(ImageList[Row]):
         return rows[0]
 
     def decisions(self) -> dict[str, int]:
-        """Return the number of rows by decision, the most frequent first."""
-        query = select(results.c.decision, func.count().label("n")).where(self.is_of_job).group_by(results.c.decision)
+        """Return the number of rows by decision, without excluded ones, the most frequent first."""
+        counted = select(results.c.decision, func.count().label("n")).where(self.is_of_job, ~self._is_excluded)
+        query = counted.group_by(results.c.decision)
         with self.workspace.engine.connect() as connection:
             return most_frequent_first({row.decision: row.n for row in connection.execute(query)})
 
@@ -700,15 +701,25 @@ class JobImages(ImageList[Row]):
             cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),
         )
 
+    @property
+    def _answered(self) -> Select[tuple[int]]:
+        """The rows of a prediction that a user answered."""
+        return select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
+
+    @property
+    def _is_excluded(self) -> ColumnElement[bool]:
+        """Whether a user excluded the image of a row of a prediction."""
+        if kind_of(self.job).has_measurements:
+            return false()
+        return results.c.row_id.in_(self._answered.where(corrections.c.is_excluded))
+
     def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
-        """Return the table of the images."""
-        is_excluded: ColumnElement[bool] = false()
+        """Return the table of the images; those with a decision without excluded ones, as they are counted."""
+        is_excluded = self._is_excluded
         if kind_of(self.job).has_measurements:
             is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
         else:
-            answered = select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
-            is_corrected = results.c.row_id.in_(answered)
-            is_excluded = results.c.row_id.in_(answered.where(corrections.c.is_excluded))
+            is_corrected = results.c.row_id.in_(self._answered)
         return FilteredImages(
             row_id=results.c.row_id,
             position=results.c.row_id,
@@ -723,9 +734,9 @@ class JobImages(ImageList[Row]):
                 "review": results.c.decision.in_(DECISIONS) & ~is_corrected,
                 "corrected": is_corrected,
                 "excluded": is_excluded,
-                "warning": results.c.warning.is_not(None),
+                "warning": results.c.warning.is_not(None) & ~is_excluded,
             },
-            condition=self.is_of_job,
+            condition=self.is_of_job if filters.decision is None else self.is_of_job & ~is_excluded,
         )
 
 

@@ -20,7 +20,7 @@ from coverslip.app.files import (
     table_response,
 )
 from coverslip.app.guard import writes_much
-from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Locate, Paged, PreviewPool, ServedWorkspace, api_router
 from coverslip.app.schemas import Body, located, problems
 from coverslip.inference.export import Attribution
 from coverslip.runs.recipe_keys import load_recipe, recipe_text
@@ -28,6 +28,7 @@ from coverslip.workspace import exports
 from coverslip.workspace.correcting import draws
 from coverslip.workspace.correcting.corrections import answered_table
 from coverslip.workspace.exports import ExportState, ExportTo
+from coverslip.workspace.figures import translated_figure
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.store.rows import Page
@@ -83,12 +84,15 @@ def get_report(workspace: ServedWorkspace, job_id: str) -> StreamingResponse:
 @router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(409))
 def get_figure(
     workspace: ServedWorkspace,
+    pool: PreviewPool,
     job_id: str,
     name: FigureFile,
     theme: Annotated[Theme, Query(description="Of an SVG: its colors, for a light or a dark page.")] = "light",
 ) -> Response:
-    """A figure of a report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, results.figure_of_job(find_job(workspace, job_id, *_REPORTED), name), theme)
+    """A figure of a report, as SVG or PNG with texts in the language of the page, or its numbers as CSV."""
+    job = find_job(workspace, job_id, *_REPORTED)
+    file = results.figure_of_job(job, name)
+    return figure_response(workspace, file, theme, translated_figure(pool, job, file))
 
 
 @router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(409))

@@ -264,12 +264,21 @@ verdict-action = { $action ->
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
         [test-more] { $classes ->
-            [none] Testen Sie ihn mit mehr gelabelten Bildern
+            [none] Testen Sie ihn mit mehr gelabelten Bildern{ $n_needed ->
+                [0] {""}
+               *[other] , bis mindestens { $n_needed } als { $predicted } vorhergesagt sind
+            }
            *[other] { $n_needed ->
                 [0] Testen Sie ihn mit mehr Bildern von { $classes }
                *[other] Testen Sie ihn mit mindestens { $n_needed } Bildern von { $classes }
             }
-        } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
+        }{ $has_groups ->
+            [true] {" "}von weiteren Patienten oder Objektträgern
+           *[false] {""}
+        } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).{ $can_have_folds ->
+            [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
+           *[false] {""}
+        }
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
@@ -286,6 +295,7 @@ limit-not-above-chance = { $kind ->
     }
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
     .next = { $kind ->
+        [constant] Prüfen Sie die Labels, labeln Sie mehr Bilder der anderen Klassen (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [worse] Prüfen Sie, ob die Namen der Klassen oder die Labels vertauscht oder verschoben sind.
        *[other] Prüfen Sie die Labels, labeln Sie mehr Bilder (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
     }
@@ -321,7 +331,10 @@ limit-wide-interval = Zu wenige Testbilder{ $has_groups ->
         [true] {" "}oder Gruppen
        *[false] {""}
     }, um zu wissen, wie gut er ist: { $metric } kann zwischen { $low } und { $high } liegen (95-%-KI).
-    .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
+    .meaning = Testen Sie ihn mit mehr Bildern{ $can_have_folds ->
+        [true] {" "}oder durch Kreuzvalidierung
+       *[false] {""}
+    }, bevor Sie sich auf ihn verlassen.
 
 limit-weak = Er erkennt viele Bilder nicht: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
@@ -334,7 +347,10 @@ limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkann
 
 limit-unsure-classes = { $is_below ->
         [true] Vielleicht wird weniger als die Hälfte der Bilder einer Klasse erkannt:
-       *[false] Zu wenige Testbilder, um zu sagen, ob mehr als die Hälfte der Bilder einer Klasse erkannt wird:
+       *[false] Zu wenige Testbilder{ $has_groups ->
+            [true] {" "}oder Gruppen
+           *[false] {""}
+        }, um zu sagen, ob mehr als die Hälfte der Bilder einer Klasse erkannt wird:
     } { $labels }.
     .meaning = Die Intervalle schließen die Hälfte ein. Zählen Sie diese Klassen nicht allein nach den Vorhersagen.
 
@@ -511,9 +527,9 @@ limit-too-few-groups = { $has_folds ->
         [true] Das Training hat nur { $groups } (Patienten oder Objektträger), zu wenige für eine Schätzung bei neuen.
        *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger), zu wenige für eine Schätzung bei neuen.
     }
-    .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+    .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $can_have_folds ->
+        [true] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+       *[false] {""}
     }
     .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
 
@@ -521,9 +537,9 @@ limit-few-groups = { $has_folds ->
         [true] Das Training hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
        *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
     }
-    .meaning = Wäre dieser Anteil aller Gruppen anders, so würde ein Test mit so wenigen Gruppen sie in 1 von 20 Fällen verfehlen.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+    .meaning = Wäre dieser Anteil aller Gruppen anders, so würde ein Test mit so wenigen Gruppen sie in 1 von 20 Fällen verfehlen.{ $can_have_folds ->
+        [true] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+       *[false] {""}
     }
     .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA){ $can_have_folds ->
         [true] , oder mit allen Gruppen durch Kreuzvalidierung (coverslip train --set split.folds=5).

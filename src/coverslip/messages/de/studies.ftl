@@ -446,14 +446,19 @@ study-notes = Unterschiede zur Publikation
 ## Presets: studies of publications
 
 preset-aimic = zehn Netze in fünf Folds, gemittelt über Datensätze
+    .protocol = Fünf Folds nach Bildern, ohne Intervalle. Im durchgerechneten Beispiel wird die Epoche auf den getesteten Bildern gewählt. Werte anderer Autoren in Tabelle 4 sind von anderen Bildern oder Aufteilungen.
 
 preset-efficientnetv2-cell = wie viel eines Netzes einzufrieren ist, und vier Netze
+    .protocol = Ein Training auf einer Aufteilung nach der Augmentierung. Die Werte passen zu 54 Testbildern, für NASNet-Mobile zu 52. Wie Präzision, Sensitivität und F1 gemittelt wurden, ist nicht angegeben. VGG-16 stammt aus einer anderen Publikation mit anderer Aufteilung.
 
 preset-mobilevit-mn = MobileViT mit und ohne separable Faltungen und Attention
+    .protocol = Ein Training auf einer Aufteilung nach Bildern: 2.083 normale Zellen und 145 Zellen mit Mikrokernen im Testset. Wie F1 gemittelt wurde, ist nicht angegeben; es kann nicht das Makro-Mittel sein. Tabelle 4 vertauscht F1 und ROC des vorgeschlagenen Netzes gegenüber den Tabellen 2 und 3.
 
 preset-mobincep = ein kleines Netz für einen Datensatz oder alle, mit und ohne seine Verlustfunktion
+    .protocol = Fünf zufällige Aufteilungen nach Bildern (60 % Training, 20 % Validierung, 20 % Test), Mittelwert ± SD. Werte anderer Autoren in Tabelle 5 sind von anderen Aufteilungen.
 
 preset-two-step = zufällige Gewichte, ImageNet, und ImageNet mit Vortraining auf einem anderen Datensatz
+    .protocol = Fünf Folds nach Bildern; die Epoche wird auf dem getesteten Fold gewählt. Der Text nennt Wertebereiche von Gruppen von Netzen; die Tabellen selbst waren nicht zugänglich.
 
 preset-small-size = Kleine Größe: höchstens { $n_folds } Folds, Bilder von { $side } Pixeln, { $n_images } Trainingsbilder je Klasse, { $n_epochs } Epochen. Netze, deren Gewichte nicht zur Installation gehören, werden durch andere ersetzt. Die Ergebnisse können nicht mit der Publikation verglichen werden.
 

@@ -264,12 +264,21 @@ verdict-action = { $action ->
         } (coverslip suggest DATA --run RUN), and train again.
         [name-groups] Name the patients or slides (tab “Checks” of the dataset, or coverslip train --group COLUMN), and train again.
         [test-more] { $classes ->
-            [none] Test it on more labeled images
+            [none] Test it on more labeled images{ $n_needed ->
+                [0] {""}
+               *[other] , until at least { $n_needed } are predicted as { $predicted }
+            }
            *[other] { $n_needed ->
                 [0] Test it on more images of { $classes }
                *[other] Test it on at least { $n_needed } images of { $classes }
             }
-        } (tab “Trust” of the training, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
+        }{ $has_groups ->
+            [true] {" "}from further patients or slides
+           *[false] {""}
+        } (tab “Trust” of the training, or coverslip evaluate RUN DATA).{ $can_have_folds ->
+            [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
+           *[false] {""}
+        }
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
@@ -286,6 +295,7 @@ limit-not-above-chance = { $kind ->
     }
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
     .next = { $kind ->
+        [constant] Check the labels, label more images of the other classes (coverslip suggest DATA --run RUN), and train again.
         [worse] Check whether the names of the classes, or the labels, are exchanged or shifted.
        *[other] Check the labels, label more images (coverslip suggest DATA --run RUN), and train again.
     }
@@ -321,7 +331,10 @@ limit-wide-interval = There are too few test images { $has_groups ->
         [true] or groups{" "}
        *[false] {""}
     }to know how good it is: { $metric } may be anywhere from { $low } to { $high } (95% CI).
-    .meaning = Test it on more images, or by cross-validation, before you rely on it.
+    .meaning = Test it on more images{ $can_have_folds ->
+        [true] , or by cross-validation,
+       *[false] {""}
+    } before you rely on it.
 
 limit-weak = It misses many images: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
@@ -334,7 +347,10 @@ limit-weak-classes = It recognizes fewer than half of the images of a class: { $
 
 limit-unsure-classes = { $is_below ->
         [true] It may recognize fewer than half of the images of a class:
-       *[false] There are too few test images to say whether it recognizes more than half of the images of a class:
+       *[false] There are too few test images { $has_groups ->
+            [true] or groups{" "}
+           *[false] {""}
+        }to say whether it recognizes more than half of the images of a class:
     } { $labels }.
     .meaning = The intervals include one half. Do not count these classes by its predictions alone.
 
@@ -511,9 +527,9 @@ limit-too-few-groups = { $has_folds ->
         [true] The run has only { $groups } (patients or slides), too few to estimate how good it is on new ones.
        *[false] The test set has only { $groups } (patients or slides), too few to estimate how good it is on new ones.
     }
-    .meaning = How good the classifier is on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Cross-validation tests on every group and uses the data better.
+    .meaning = How good the classifier is on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $can_have_folds ->
+        [true] {" "}Cross-validation tests on every group and uses the data better.
+       *[false] {""}
     }
     .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA).
 
@@ -521,9 +537,9 @@ limit-few-groups = { $has_folds ->
         [true] The run has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
        *[false] The test set has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
     }
-    .meaning = If this share of all groups were different, a test of so few groups would miss them in 1 of 20 cases.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Cross-validation tests on every group and uses the data better.
+    .meaning = If this share of all groups were different, a test of so few groups would miss them in 1 of 20 cases.{ $can_have_folds ->
+        [true] {" "}Cross-validation tests on every group and uses the data better.
+       *[false] {""}
     }
     .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA){ $can_have_folds ->
         [true] , or on all groups by cross-validation (coverslip train --set split.folds=5).

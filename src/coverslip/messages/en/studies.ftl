@@ -446,14 +446,19 @@ study-notes = Differences from the publication
 ## Presets: studies of publications
 
 preset-aimic = ten networks in five folds, averaged over datasets
+    .protocol = Five folds by image, without intervals. In the worked example, the epoch is selected on the tested images. Values of table 4 by other authors are from other images or splits.
 
 preset-efficientnetv2-cell = how much of a network to freeze, and four networks
+    .protocol = One run on one split after augmentation. The values fit 54 test images, and 52 for NASNet-Mobile. The averaging of precision, recall and F1 is not stated. VGG-16 is from another publication and another split.
 
 preset-mobilevit-mn = MobileViT with and without separable convolutions and attention
+    .protocol = One run on one split by image: 2,083 normal cells and 145 cells with micronuclei in the test set. The averaging of F1 is not stated; it cannot be the macro average. Table 4 exchanges the F1 and ROC of the proposed network, compared with tables 2 and 3.
 
 preset-mobincep = one small network for one dataset or all, with and without its loss
+    .protocol = Five random splits by image (60% training, 20% validation, 20% test), mean ± SD. Values of table 5 by other authors are from other splits.
 
 preset-two-step = random weights, ImageNet, and ImageNet with pretraining on another dataset
+    .protocol = Five folds by image; the epoch is selected on the tested fold. The text names ranges of groups of networks; the bodies of its tables were not available.
 
 preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
 

@@ -148,6 +148,11 @@ class NamedCurve:
     value: float | None  # area under the curve
 
 
+def average_title(name: str, *, has_curve: bool) -> str:
+    """Return the title of `macro-average` or `micro-average`; a mean of values is no curve."""
+    return text("figure-label-average", average=name.removesuffix("-average"), has_curve=has_curve)
+
+
 def average_roc_curves(
     probability: np.ndarray, label: np.ndarray, macro: float | None, micro: float | None
 ) -> list[NamedCurve]:
@@ -207,7 +212,7 @@ def _draw_curves(curves: Sequence[NamedCurve], averages: Sequence[NamedCurve], m
     rows: list[_KeyRow] = [(shortened(curves[k].name), curves[k].value, *style[k]) for k in colored_indices]
     rows += [
         (
-            text("figure-label-average", average=average.name, has_curve=average.curve is not None),
+            average_title(average.name, has_curve=average.curve is not None),
             average.value,
             INK,
             _AVERAGE_DASHES[average.name] if average.curve else None,
@@ -232,7 +237,7 @@ def _draw_key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -
             axes.plot([0.0, 0.09], [y, y], color=color, linestyle=dash, linewidth=1.6)
         axes.text(0.13, y, name, va="center", fontsize=8)
         if value is not None:
-            axes.text(1.0, y, f"{value:.3f}", va="center", ha="right", fontsize=8)
+            axes.text(1.0, y, number(value), va="center", ha="right", fontsize=8)
     if n_more:
         y = 0.96 - len(rows) * step
         axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)

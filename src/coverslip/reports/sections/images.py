@@ -12,12 +12,21 @@ import numpy as np
 
 from coverslip.images.output import small_pixels
 from coverslip.images.reader import PixelSize
-from coverslip.messages import text
+from coverslip.messages import ENGLISH, language, localized_note, text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.metric_rows import Cell, column_titles
-from coverslip.reports.reported import DUPLICATES, MANY_CLASSES, ReportedRun, number, percent, set_title, signed
+from coverslip.reports.reported import (
+    DUPLICATES,
+    MANY_CLASSES,
+    ReportedRun,
+    number,
+    percent,
+    reason_title,
+    set_title,
+    signed,
+)
 from coverslip.runs.results import MapCheck
 from coverslip.runs.status import DomainImages
 
@@ -266,7 +275,7 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
             reasons,
             heading=text("report-excluded-images", n_images=sum(n for _, n in reasons)),
         )
-    notes = () if inspection is None else (note.text for note in inspection.notes)
+    notes = () if inspection is None else (localized_note(note).text for note in inspection.notes)
     yield SectionText([*notes, *filter(None, [image_kind(run)])])
     sources = [_source(images, is_named=bool(run.domains)) for images in run.environment.data]
     yield Quotation(sources, text("report-image-sources"))
@@ -286,10 +295,11 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
 
 def _reasons(run: ReportedRun) -> list[tuple[str, int]]:
     """Return the most frequent reasons why images are excluded, with the number of images, and that of the others."""
-    reasons = Counter(row.reason or text("report-no-reason") for row in run.run.split if row.split == "excluded")
+    in_words = _shortened if language() == ENGLISH else reason_title
+    reasons = Counter(in_words(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons[text("excluded-by-hand")] = run.n_excluded_by_hand
-    rows = [(_shortened(reason), n) for reason, n in reasons.most_common(6)]
+    rows = reasons.most_common(6)
     n_more = reasons.total() - sum(n for _, n in rows)
     return [*rows, *([(text("excluded-other-reasons"), n_more)] if n_more else [])]
 
@@ -304,6 +314,7 @@ def _source(images: DomainImages, *, is_named: bool) -> str:
 
 
 def _shortened(reason: str) -> str:
+    reason = reason or text("report-no-reason")
     return reason if len(reason) <= 160 else reason[:159] + "…"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coverslip.messages import text
+from coverslip.messages import localized_number, text
 from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Block, Quotation, Section, SectionText
 from coverslip.reports.reported import (
@@ -15,9 +15,12 @@ from coverslip.reports.reported import (
     count,
     group_words,
     listed,
+    number,
     percent,
     read_run,
+    reason_title,
     set_title,
+    whole_percent,
 )
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe
@@ -27,14 +30,6 @@ from coverslip.runs.training import FinetuneStage, InstantStage
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _SETS = ("train", "val", "test")
-# Prefixes of the reasons for exclusion in split.csv, and the messages of their titles.
-_REASONS = {
-    "unreadable:": "excluded-unreadable",
-    "no label": "excluded-without-label",
-    "same pixels": "excluded-duplicates",
-    "on request:": "excluded-on-request",
-    "no training image": "excluded-class-not-in-training",
-}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
 # other is mentioned at the end of the part of its group, if it is not at its default.
 _PLACED = frozenset(
@@ -83,7 +78,7 @@ def weights_words(run: ReportedRun) -> str:
 def _blocks(run: ReportedRun) -> Iterator[Block]:
     yield Quotation(methods(run))
     notes = () if run.training is None else run.training.notes
-    yield SectionText([*notes, *filter(None, [weights_words(run)])])
+    yield SectionText([*map(str, notes), *filter(None, [weights_words(run)])])
     recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), shlex.join(run.environment.command or ())
     yield Quotation([*filter(None, [recipe, command])], text("report-recipe"))
 
@@ -144,7 +139,7 @@ def _data_methods(run: ReportedRun) -> str:
 
 def _excluded(run: ReportedRun) -> str:
     """Return how many images were found, and why some are not used; empty if all are used."""
-    n_of = Counter(_reason_title(row.reason) for row in run.run.split if row.split == "excluded")
+    n_of = Counter(reason_title(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         n_of[text("excluded-by-hand")] = run.n_excluded_by_hand
     if not n_of:
@@ -152,11 +147,6 @@ def _excluded(run: ReportedRun) -> str:
     reasons = listed([f"{count(n)} {reason}" for reason, n in n_of.most_common()], len(n_of))
     n_found = len(run.used) + n_of.total()
     return text("methods-excluded", n_found=n_found, n_excluded=n_of.total(), reasons=reasons)
-
-
-def _reason_title(reason: str) -> str:
-    code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "excluded-other-reasons")
-    return text(code)
 
 
 def _divided(run: ReportedRun) -> str:
@@ -316,7 +306,7 @@ def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
         features=_capitalized(words["head"]),
         has_augmentation=bool(words["tta"]),
         augmentation=words["tta"],
-        image_set=stage.fitted_on,
+        has_validation="validation" in stage.fitted_on,
     )
     return " ".join(filter(None, [probe, copies_words(recipe.augment, stage.images_copied)]))
 
@@ -350,8 +340,12 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> Iterator[str]:
 def _refitted_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     if stage.refitted is None or not (stage.refitted.share or run.n_folds):
         return ""
-    weight = f"{stage.refitted.share:.2g}"
-    return text("methods-refitted", image_set=stage.refitted.fitted_on, has_folds=bool(run.n_folds), weight=weight)
+    return text(
+        "methods-refitted",
+        has_validation="validation" in stage.refitted.fitted_on,
+        has_folds=bool(run.n_folds),
+        weight=localized_number(f"{stage.refitted.share:.2g}"),
+    )
 
 
 def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
@@ -362,7 +356,7 @@ def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
         n_epochs=stage.epochs_run,
         n_planned=stage.epochs_planned,
         has_rate=bool(rates and rates[0]),
-        rate=f"{rates[0]:.2g}" if rates else "",
+        rate=localized_number(f"{rates[0]:.2g}") if rates else "",
     )
 
 
@@ -437,13 +431,13 @@ def prediction_methods(run: ReportedRun) -> str:
             "methods-calibrated",
             has_validation=run.has_validation,
             has_folds=bool(run.n_folds),
-            temperature=f"{run.calibration.temperature:.2f}",
+            temperature=number(run.calibration.temperature, 2),
         ),
         _decision_methods(run),
         *(f"{_capitalized(phrase)}." for phrase in changed),
         _last_calibration(run),
         *(
-            [text("methods-calibrated-delivered", temperature=f"{refit.temperature:.2f}")]
+            [text("methods-calibrated-delivered", temperature=number(refit.temperature, 2))]
             if run.training is not None and (refit := run.training.refit_on_all) is not None
             else ()
         ),
@@ -460,7 +454,7 @@ def _number_methods(run: ReportedRun) -> str:
         groups=group_words(run.metrics),
         metrics=_metric_methods(run),
         has_intervals=bool(interval_methods),
-        confidence=f"{100 * run.metrics['accuracy'].level:.0f}%",
+        confidence=whole_percent(run.metrics["accuracy"].level),
         methods=interval_methods,
     )
     return f"{prediction_methods(run)} {metrics}"
@@ -469,7 +463,7 @@ def _number_methods(run: ReportedRun) -> str:
 def _metric_methods(run: ReportedRun) -> str:
     """Return the metrics that come first, as part of a sentence."""
     titles = [metric.title for metric in metric_rows.metrics(run.metrics) if metric.is_headline]
-    return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
+    return listed([*map(metric_rows.in_sentence, titles)], len(titles))
 
 
 def _decision_methods(run: ReportedRun) -> str:
@@ -477,7 +471,11 @@ def _decision_methods(run: ReportedRun) -> str:
         return phrases(run.recipe)["decide_by"]
     has_folds = bool(run.n_folds)
     if run.recipe.decide_by == "threshold":
-        return text("methods-threshold", label=run.metrics.positive_class, threshold=f"{run.recipe.threshold:.3g}")
+        return text(
+            "methods-threshold",
+            label=run.metrics.positive_class,
+            threshold=localized_number(f"{run.recipe.threshold:.3g}"),
+        )
     if run.recipe.decide_by != "roc":
         return text(
             "methods-target",
@@ -506,7 +504,6 @@ def _capitalized(phrase: str) -> str:
 
 METHODS = Section(
     name="methods",
-    is_in_english=True,
     title=lambda: text("report-title-methods"),
     order=1000,
     is_about_training=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from coverslip.datasets.names import dataset_names
 from coverslip.errors import BadRecipe
-from coverslip.messages import text
+from coverslip.messages import Message, message, text
 from coverslip.models import has_weights, model_info
 from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
@@ -89,7 +89,7 @@ def preset_plan(
     return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": notes})
 
 
-def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str]:
+def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str | Message]:
     """Return the notes of a plan, and how its trainings differ from the publication.
 
     Only arms with the recipe of the publication are compared with it.
@@ -102,7 +102,7 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str]:
     published = [cell for cell in cells if cell.dataset.arm in arms and not cell.is_pretraining]
     presets = [PRESETS[name] for name in plan.published if isinstance(name, str)] if published else []
     differences = (
-        text(
+        message(
             deviation.code,
             arms=", ".join(dict.fromkeys(cell.dataset.arm for cell in having)),
             networks="; ".join(dict.fromkeys(cell.model for cell in having)),
@@ -116,7 +116,7 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str]:
     return [*plan.notes, *differences, *networks, *not_stated(plan, cells)]
 
 
-def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[str]:
+def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
     """Yield which networks of the publication a plan lacks, and which have random instead of pretrained weights."""
     recipes = {model.name: model.recipe for model in plan.models}
     lacking, random = [], []
@@ -129,7 +129,7 @@ def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[str]:
             random.append(name)
     for code, networks in (("deviation-networks", lacking), ("deviation-random-weights", random)):
         if networks:
-            yield text(code, networks="; ".join(networks))
+            yield message(code, networks="; ".join(networks))
 
 
 def preset_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:

@@ -415,7 +415,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         further=[] if verdict is None else [reason.claim for reason in verdict.further],
         words=[]
         if metrics is None or verdict is None
-        else [*filter(None, (without_groups(metrics), verdict.next_step))],
+        else [*filter(None, (without_groups(metrics), verdict.next_sentence))],
         test=None if metrics is None else _test_metrics(metrics),
     )
 

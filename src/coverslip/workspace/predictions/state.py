@@ -174,7 +174,7 @@ class PredictionState(JobFacts):
     progress: Work | None
     """The step in progress."""
     decisions: dict[str, int]
-    """Rows by decision, most frequent first."""
+    """Rows by decision, without excluded images, most frequent first."""
     classes: list[str]
     prevalence: dict[str, float]
     """Stated class proportions, to which probabilities are adapted."""
@@ -187,7 +187,7 @@ class PredictionState(JobFacts):
     n_review: int
     """Rows without a decided class and without an answer of a user."""
     n_warned: int
-    """Rows of images that differ from all training images."""
+    """Rows of images that differ from all training images, without excluded ones."""
     n_corrected: int
     """Rows with an answer of a user, including exclusions."""
     n_labeled: int
@@ -215,7 +215,6 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         listed = JobImages(workspace, job, None, list(job.choices["classes"]), [])
         state = "failed"
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
-    decisions = listed.decisions()
     counts = listed.counts()
     logged = folded_log(job).progress
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
@@ -229,9 +228,9 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         run_id=None if training is None else training.id,
         dataset_id=job.dataset_id,
         keys_dataset_id=job.dataset_id or (None if training is None else training.dataset_id),
-        n_done=sum(decisions.values()),
+        n_done=0 if listed.table is None else listed.table.n_rows,
         progress=logged.work if state in ACTIVE else None,
-        decisions=decisions,
+        decisions=listed.decisions(),
         classes=classes,
         prevalence=prevalence,
         thresholds=dict(zip(classes, inputs.thresholds, strict=True)) if inputs and inputs.thresholds else None,

@@ -215,7 +215,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
         without_weights=sorted(
             {cell.model for cell in cells if cell.recipe.init == "imagenet" and _lacks_weights(cell.recipe.model)}
         ),
-        notes=notes_of_plan(plan, cells),
+        notes=[*map(str, notes_of_plan(plan, cells))],
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 

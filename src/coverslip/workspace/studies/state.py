@@ -162,7 +162,7 @@ def study_story(workspace: Workspace, job: Job) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=notes_of_plan(plan, [as_trained(cell) for cell in cells_in(job.folder)]),
+        notes=[str(each) for each in notes_of_plan(plan, [as_trained(cell) for cell in cells_in(job.folder)])],
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
@@ -194,7 +194,7 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
         n_done=states.count("done"),
         n_failed=states.count("failed"),
         seconds_left=status.seconds_left if status is not None and state == "running" else None,
-        has_comparison=(job.folder / "comparison.json").is_file(),
+        has_comparison=(job.folder / _COMPARISON_FILE).is_file(),
     )
 
 
@@ -280,6 +280,7 @@ STUDY = register(
 
 
 _COMPARISON = TypeAdapter(StudyComparison)
+_COMPARISON_FILE = "comparison.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,18 +312,22 @@ def comparison_of(job: Job) -> StudyComparison:
         Conflict: nothing was compared yet.
         BadRun: its file is damaged or of a newer format.
     """
-    file = _existing(job, "comparison.json")
+    if not (job.folder / _COMPARISON_FILE).is_file():
+        raise Conflict("no-comparison-yet")
+    return read_comparison(job.folder)
+
+
+def read_comparison(folder: Path) -> StudyComparison:
+    """Return the results in the folder of a study.
+
+    Raises:
+        BadRun: the file is damaged or of a newer format.
+    """
+    file = folder / _COMPARISON_FILE
     try:
         return _COMPARISON.validate_python(read_object(file))
     except ValidationError as error:
         raise BadRun("comparison-damaged", file=file) from error
-
-
-def _existing(job: Job, name: str) -> Path:
-    file = job.folder / name
-    if not file.is_file():
-        raise Conflict("no-comparison-yet")
-    return file
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import resolved_path
 from coverslip.images.confining import open_below
-from coverslip.messages import ENGLISH, in_language, language
+from coverslip.messages import language
 from coverslip.reports import metric_rows
-from coverslip.reports.blocks import ReportSection, Section, as_data
+from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.images import n_mistakes
@@ -229,7 +229,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
         "reasons": list(verdict.reasons),
         "verdicts": _verdicts(run),
-        "sections": [_section_data(section, run) for section in sections_of(run)],
+        "sections": [as_data(section.content(run), run.measured.figures_folder) for section in sections_of(run)],
         "metrics": metrics_as_json(run.metrics),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
@@ -250,12 +250,6 @@ def _examples(run: ReportedRun) -> list[list[int | None]]:
         for i in tested.probability_of_predicted.argsort(kind="stable"):
             row_of[tested.rows[i].label, tested.rows[i].predicted] = int(tested.place[i])
     return [[row_of.get((label, predicted)) for predicted in run.classes] for label in run.classes]
-
-
-def _section_data(section: Section, run: ReportedRun) -> ReportSection:
-    """Return a section in the language of the request, except those that are in English."""
-    with in_language(ENGLISH if section.is_in_english else language()):
-        return as_data(section.content(run), run.measured.figures_folder)
 
 
 def _verdicts(run: ReportedRun) -> dict[str, str]:

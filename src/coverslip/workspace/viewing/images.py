@@ -101,7 +101,9 @@ class Filters(BaseModel):
     predicted: Text | None = Field(
         default=None, description="The most probable class by the classifier; of a dataset, while live is on."
     )
-    decision: Text | None = Field(default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
+    decision: Text | None = Field(
+        default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`; without excluded images."
+    )
     only: Only | None = Field(
         default=None,
         description="For datasets: unreadable; duplicate: an equal image has the same class in trainings; "

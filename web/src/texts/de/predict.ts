@@ -432,7 +432,7 @@ export const predict: Texts['predict'] = {
   corrected: 'Geprüft',
   excludedImages: 'Ausgeschlossen',
   excludedImagesHelp:
-    'Diese Bilder wurden von Hand ausgeschlossen. Bei den Entscheidungen zählen sie mit, bei den Anteilen nicht.',
+    'Diese Bilder wurden von Hand ausgeschlossen. Sie zählen weder bei den Entscheidungen noch bei den Anteilen.',
   warned: 'Mit Warnung',
   warning: 'Warnung',
   uncertain: 'Unsicher',

@@ -420,7 +420,7 @@ export const predict = {
   review: 'Needs review',
   corrected: 'Reviewed',
   excludedImages: 'Excluded',
-  excludedImagesHelp: 'Users excluded these images. Numbers of decisions include them, proportions do not.',
+  excludedImagesHelp: 'Users excluded these images. They do not count: neither in decisions nor in proportions.',
   warned: 'With a warning',
   warning: 'warning',
   uncertain: 'Uncertain',
