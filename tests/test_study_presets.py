@@ -199,18 +199,18 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
     for name in PRESETS:
         plan = preset_plan(name, two_folders, is_small=is_small)
         assert len(plan.notes) == is_small
-        lines = not_stated(plan, cells_of(plan, Path("out")))
+        lines = [str(line) for line in not_stated(plan, cells_of(plan, Path("out")))]
         assert len(lines) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
         assert all(key in line for line in lines for key in PRESETS[name].not_stated)
         assert not any("image_size = null" in line for line in lines)
         changed = plan.model_copy(update={"seeds": (7, 8)})
-        assert all("seed = 7, 8" in line for line in not_stated(changed, cells_of(changed, Path("out"))))
+        assert all("seed = 7, 8" in str(line) for line in not_stated(changed, cells_of(changed, Path("out"))))
     plan = preset_plan("mobincep", two_folders, is_small=True)
     assert "epochs = 2" in notes_of(plan)[-1]
 
 
 def notes_of(plan: StudyPlan) -> list[str]:
-    return notes_of_plan(plan, cells_of(plan, Path("out")))
+    return [str(note) for note in notes_of_plan(plan, cells_of(plan, Path("out")))]
 
 
 def has_note(plan: StudyPlan, code: str, **parameters: str) -> bool:
