@@ -12,6 +12,7 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
 from coverslip.errors import BadRun
+from coverslip.evaluation.comparison import procedure_difference
 from coverslip.events import Event, Noted
 from coverslip.images.preprocessing import Degradation, degraded
 from coverslip.messages import message, text
@@ -21,6 +22,7 @@ from coverslip.runs.folder import Run
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.comparing import StudyComparison
 from coverslip.studies.plan import plan_of, save_plan
+from coverslip.studies.report import difference_cell
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.timing import cell_seconds
@@ -319,3 +321,13 @@ def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
         assert all((folder / picture).is_file() for picture in each.pictures)
     assert study_comparison(folder).heat_maps == drawn.heat_maps
     assert (folder / "report.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 6
+
+
+def test_an_interval_of_two_splits_that_says_nothing_is_replaced_by_its_cause() -> None:
+    wide = procedure_difference([-0.08, 0.04], test_to_train=1)
+    assert wide.low is not None
+    assert wide.high is not None
+    assert wide.high - wide.low > 1
+    cell = difference_cell(wide)
+    assert (cell.below, cell.low) == (text("study-few-splits"), wide.low)
+    assert difference_cell(procedure_difference([0.02, 0.021, 0.019], test_to_train=0.25)).interval

@@ -141,7 +141,12 @@ def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScore
 
 
 def _mean(score: MetricMean | None) -> Estimate:
-    return estimate(Metric(value=None) if score is None else Metric(value=score.mean, low=score.low, high=score.high))
+    """Return the cell of a mean over splits, whose interval can be too wide to show because there are too few."""
+    if score is None:
+        return estimate(Metric(value=None))
+    metric = Metric(value=score.mean, low=score.low, high=score.high)
+    cell = estimate(metric)
+    return replace(cell, counts=text("study-few-splits")) if metric.is_useless and score.n > 1 else cell
 
 
 def _with_sd(score: MetricMean | None) -> Estimate:
@@ -245,7 +250,8 @@ def _costs(comparison: StudyComparison) -> SectionText:
 def difference_cell(difference: ProcedureDifference) -> Estimate:
     """Return the cell of a difference, with its confidence interval if there is one."""
     metric = Metric(value=difference.mean, low=difference.low, high=difference.high)
-    return estimate(metric, is_signed=True)
+    cell = estimate(metric, is_signed=True)
+    return replace(cell, interval="", counts=text("study-few-splits")) if metric.width > 1 else cell
 
 
 def _sizes(comparison: StudyComparison) -> Iterator[SectionText]:
@@ -498,9 +504,14 @@ def _mean_and_sd(value: tuple[float, float | None] | None) -> str:
     return number(mean) if sd is None else f"{number(mean)} ± {number(sd)}"
 
 
+_REFERENCE = "B"  # the arm that the other arms of publications are described by
+
+
 def _arms(comparison: StudyComparison) -> SectionContent:
     """Return what each arm is, the differences between arms, and the settings in which they differ."""
     legend = [f"{arm}: {text('study-arm', arm=arm)}" for arm in comparison.arms]
+    if comparison.arms and comparison.papers and _REFERENCE not in comparison.arms:
+        legend.append(text("study-arm-absent", arm=_REFERENCE, meaning=text("study-arm", arm=_REFERENCE)))
     columns, setting = _headings("study-arms"), _headings("study-arm-settings")
     rows = [
         (

@@ -199,7 +199,7 @@ study-images = { $images ->
     }
 
 study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder haben die Augmentierung des Rezepts, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
-        [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Zeilen der Validierungsbilder von diesen Testbildern.
+        [true] {" "}Wo Testbilder die Epoche bestimmen, stammen Zeilen der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     }
     .title = Metriken von Training und Validierung
@@ -280,7 +280,7 @@ study-heat-maps = Drei Testbilder der ersten Aufteilung, aus Klassen, die über 
     .columns = Datensatz | Netz | Initialisierung | Methode | Korrelation mit zufälligen Gewichten | Gewinn gegenüber der Mitte | dessen untere 95-%-Grenze | Prüfungen
 
 study-epochs = Trainings- und Validierungsverlust sind dieselbe Größe: der Verlust des Rezepts ohne Klassengewichte und Strafterm. Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
-        [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Kurven der Validierungsbilder von diesen Testbildern.
+        [true] {" "}Wo Testbilder die Epoche bestimmen, stammen Kurven der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     } Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt. Von mehr als sechs Netzen werden die sechs besten gezeigt.
     .title = Trainingskurven
@@ -314,6 +314,10 @@ study-arm = { $arm ->
         [balance] B, aber häufige Klassen werden vor der Aufteilung verkleinert, sodass auch die Testbilder gleich große Klassen haben.
        *[other] im Plan der Studie definiert.
     }
+
+study-arm-absent = { $arm } (nicht in dieser Studie): { $meaning }
+
+study-few-splits = zu wenige Aufteilungen
 
 arm-training-images = Trainingsbilder
 

@@ -199,7 +199,7 @@ study-images = { $images ->
     }
 
 study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images have the augmentation of the recipe, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
-        [true] {" "}Where test images select the epoch (arms A and test-epoch), rows of validation images are of these test images.
+        [true] {" "}Where test images select the epoch, rows of validation images are of these test images.
        *[false] {""}
     }
     .title = Training and validation metrics
@@ -280,7 +280,7 @@ study-heat-maps = Three test images of the first split, from classes spread over
     .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
 study-epochs = Training and validation loss are the same quantity: the loss of the recipe without class weights and penalty. Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
-        [true] {" "}Where test images select the epoch (arms A and test-epoch), curves of validation images are of these test images.
+        [true] {" "}Where test images select the epoch, curves of validation images are of these test images.
        *[false] {""}
     } Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
     .title = Training curves
@@ -314,6 +314,10 @@ study-arm = { $arm ->
         [balance] B, but frequent classes are reduced before the split, so that the test images have equal classes, too.
        *[other] defined in the plan of the study.
     }
+
+study-arm-absent = { $arm } (not in this study): { $meaning }
+
+study-few-splits = too few splits
 
 arm-training-images = training images
 
