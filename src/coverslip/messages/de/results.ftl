@@ -401,7 +401,7 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
 
-limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.
+limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig. Auch eines von fünf Trainings mit richtigen Labels bekommt diesen Grund: Sehen Sie sich die Labels an.
     .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum

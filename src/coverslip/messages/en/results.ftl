@@ -401,7 +401,7 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
 
-limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.
+limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low. One in five trainings with correct labels gets this reason too: look at the labels.
     .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
