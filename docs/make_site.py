@@ -7,13 +7,14 @@ between their new places and with the anchors of GitHub, built by Zensical (`.ci
 built pages is followed. Nothing on the site is loaded from another computer.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
@@ -57,6 +58,7 @@ def main() -> int:
             sys.exit(f"site: Zensical failed:\n{done.stdout}{done.stderr}")
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(Path(work) / "site", target)
+    write_words(target / "search.json")
     faults = list(faults_of(target))
     for fault in faults:
         sys.stderr.write(f"site: {fault}\n")
@@ -159,6 +161,26 @@ permalink = true
 [project.markdown_extensions.pymdownx.superfences]
 [project.markdown_extensions.pymdownx.highlight]
 """
+
+
+def write_words(index: Path) -> None:
+    """Add the users' words (words.md) to the search index of the site, and remove the texts of errors from it.
+
+    The words of a row are added to the sections to which it links. Errors, which would be the first hits of most
+    searches, are still found by their codes.
+    """
+    words = defaultdict(list)
+    for line in (DOCS / "words.md").read_text(encoding="utf-8").splitlines():
+        phrases, _, pages = line.strip("| ").partition(" | ")
+        for link in _LINK.findall(pages):
+            words[link.replace(".md", ".html")].append(phrases)
+    content = json.loads(index.read_text(encoding="utf-8"))
+    for item in content["items"]:
+        page, _, code = item["location"].partition("#")
+        if page == "problems.html" and code:
+            item["text"] = ""
+        item["text"] = f"{item['text']}<p>{', '.join(words[item['location']])}</p>"
+    index.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _entries(pages: list[Path], place_of: dict[Path, str]) -> str:

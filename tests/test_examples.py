@@ -1,14 +1,19 @@
 """Every Python example of the pages and of the public functions' docstrings runs, with small images and networks."""
 
+import csv
 import doctest
 import functools
 import inspect
+import json
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from drawing import write_cells
 from test_docs import ROOT, Block, blocks, calls
@@ -16,6 +21,7 @@ from trained import GROUPS, INSTANT, SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.evaluation.calibration import expected_calibration_error
 from coverslip.pipeline import train_without_report
 from coverslip.runs.recipe import SplitPlan
 
@@ -121,6 +127,34 @@ def test_the_commands_of_the_readme_run_one_after_another(place: Path) -> None:
     assert (place / "runs" / "first" / "report.html").is_file()
     assert len((place / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 1 + 4
     assert len(list((place / "explained").glob("*.png"))) == 4
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(place: Path) -> None:
+    notebook = json.loads((ROOT / "docs" / "first_classifier.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    assert [sample.n for sample in names["summary"].samples] == [4, 4]
+
+
+@pytest.mark.slow
+def test_the_example_in_r_gives_the_metrics_of_coverslip(place: Path) -> None:
+    if not (rscript := shutil.which("Rscript")):
+        pytest.skip("no R; .ci/programs installs it")
+    (block,) = blocks("r")
+    assert main(["predict", "runs/first", "images.csv", "--out", "predictions.csv"]) == 0
+    Path("results.R").write_text(block.code, encoding="utf-8")
+    done = subprocess.run([rscript, "results.R", "predictions.csv"], capture_output=True, text=True, check=True)
+    printed = dict(re.findall(r"^(accuracy|calibration error) (\S+)", done.stdout, re.M))
+    with Path("predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    label = np.array([CELLS.index(row["label"]) for row in rows])
+    probability = np.array([[float(row[f"p:{name}"]) for name in CELLS] for row in rows])
+    assert float(printed["accuracy"]) == pytest.approx(np.mean(probability.argmax(1) == label), abs=1e-6)
+    expected = expected_calibration_error(probability, label)
+    assert float(printed["calibration error"]) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.slow

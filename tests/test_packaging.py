@@ -1,6 +1,7 @@
 """Packages: the launcher of desktop packages, versions that agree, workflows without rights, and the wheel."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,34 @@ def test_scripts_are_valid() -> None:
         shell = "bash" if script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash") else "sh"
         assert subprocess.run([shell, "-n", script], check=False).returncode == 0, script
         assert script.stat().st_mode & 0o100, script
+
+
+def test_files_of_the_server_name_options_that_exist() -> None:
+    import typer
+    import yaml
+
+    from coverslip.cli import app
+
+    command = typer.main.get_command(app).commands["server"]  # type: ignore[attr-defined]
+    options = {option for each in command.params for option in each.opts}
+    unit = (PACKAGING / "server" / "coverslip.service").read_text(encoding="utf-8")
+    (started,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)$", unit, re.M)
+    services = yaml.safe_load((PACKAGING / "server" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    for line in (started, services["coverslip"]["command"]):
+        used = set(re.findall(r" (--[a-z-]+)", line))
+        assert {"--proxy", "--name", "--root"} <= used <= options
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze")
+    unit = (PACKAGING / "server" / "coverslip.service").read_text(encoding="utf-8")
+    (tmp_path / "coverslip.service").write_text(unit.replace("/opt/coverslip/bin/coverslip", "/bin/true"))
+    done = subprocess.run(
+        [analyze, "verify", tmp_path / "coverslip.service"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.exhaustive

@@ -1,11 +1,12 @@
-// Searches the documentation by the words of its sections.
-import { anchorOf } from './markdown';
+// Searches the documentation by the words of its sections, and by those of users (docs/words.md).
+import { anchorOf, cellsOf } from './markdown';
 
 export interface Section {
   page: string;
   title: string; // of the page
   heading: string; // of the section; empty before the first one
   text: string;
+  words: string[]; // of heading, title and text, each after a space
 }
 
 export interface Hit {
@@ -38,33 +39,119 @@ export function sectionsOf(page: string, markdown: string): Section[] {
     else if (marks) parts.push({ heading, lines: [] });
     else parts.at(-1)!.lines.push(line);
   }
-  return parts.map(({ heading, lines }) => ({ page, title, heading, text: plain(lines.join('\n')) }));
+  return parts.map(({ heading, lines }) => {
+    const text = plain(lines.join('\n'));
+    const words = [heading, title, text].map((each) => ` ${wordsIn(each).join(' ')}`);
+    return { page, title, heading, text, words };
+  });
 }
 
 export const addressOfSection = ({ page, heading }: Section) =>
   `help${page === 'README' ? '' : `/${page}`}${heading && `#${anchorOf(heading)}`}`;
 
-const isError = (section: Section) => section.page === 'problems'; // its headings are codes of errors
+/** Words of users, as stems, and the files with the sections that answer them: a row of docs/words.md. */
+export interface Synonyms {
+  phrases: string[][];
+  targets: string[]; // such as numbers#calibration
+}
 
-/** The sections that contain all words of the query; those with the words in a heading first, errors last. */
-export function hitsOf(sections: readonly Section[], query: string): Hit[] {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return [];
-  const scored = sections.flatMap((section) => {
-    const [heading, title, text] = [section.heading, section.title, section.text].map((each) =>
-      each.toLowerCase(),
-    ) as [string, string, string];
-    if (!words.every((word) => heading.includes(word) || title.includes(word) || text.includes(word)))
-      return [];
-    const score = words.reduce((sum, word) => sum + 2 * +heading.includes(word) + +title.includes(word), 0);
-    return [
-      { section, score, at: Math.max(0, text.indexOf(words.find((word) => text.includes(word)) ?? '')) },
-    ];
+// Words of questions, which nearly every section contains.
+const IGNORED = new Set(
+  'a an and any are as at be by can could coverslip did do does for from get has have how i if in into is it its me my need of on or our should that the their there they this to use was we what when where which who why will with work you your'.split(
+    ' ',
+  ),
+);
+
+const wordsIn = (text: string) =>
+  text
+    .toLowerCase()
+    .normalize('NFKD')
+    .match(/[\p{L}\p{N}]+/gu) ?? [];
+
+/** A word without the ending of its plural or verb form: `labels`, `labeled` and `labelling` become `label`. */
+const stem = (word: string) =>
+  word.length < 4
+    ? word
+    : word
+        .replace(/(ing|ed|es|s)$/, '')
+        .replace(/([^aeious])\1$/, '$1')
+        .replace(/(e|y|i)$/, '');
+
+/** The stems of a query. If it has only words of questions, these count. */
+function stemsOf(query: string): string[] {
+  const words = wordsIn(query);
+  const telling = words.filter((word) => !IGNORED.has(word));
+  return [...new Set((telling.length ? telling : words).map(stem))];
+}
+
+/** The rows of docs/words.md. */
+export const synonymsOf = (markdown: string): Synonyms[] =>
+  markdown.split('\n').flatMap((line) => {
+    const [words = '', pages = ''] = cellsOf(line);
+    const targets = [...pages.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!.replace('.md', ''));
+    return targets.length ? [{ phrases: words.split(', ').map(stemsOf), targets }] : [];
   });
+
+const targetOf = ({ page, heading }: Section) => page + (heading && `#${anchorOf(heading)}`);
+
+/** How many words of the query are the longest phrase of users that it contains. */
+const nOfPhrase = ({ phrases }: Synonyms, stems: readonly string[]) =>
+  Math.max(
+    0,
+    ...phrases.filter((phrase) => phrase.every((word) => stems.includes(word))).map(({ length }) => length),
+  );
+
+const LAST = ['problems', 'words']; // codes of errors; the table of users' words
+
+/**
+ * The sections that answer a query: those that docs/words.md names for its words, then those with most of its words,
+ * weighted by rarity, with the words in a heading first and errors last.
+ */
+export function hitsOf(
+  sections: readonly Section[],
+  query: string,
+  synonyms: readonly Synonyms[] = [],
+): Hit[] {
+  const stems = stemsOf(query);
+  if (!stems.length) return [];
+  const matches = sections.map(({ words }) =>
+    stems.map((word) => words.map((part) => part.includes(` ${word}`))),
+  );
+  const weights = stems.map((_, k) => {
+    const n = matches.filter((ofWord) => ofWord[k]!.some(Boolean)).length;
+    return Math.log((sections.length + 1) / (n + 0.5));
+  });
+  const named = new Map<string, number>();
+  for (const row of synonyms)
+    row.targets.forEach((target, k) => {
+      const n = nOfPhrase(row, stems);
+      if (n) named.set(target, Math.max(named.get(target) ?? 0, n - k / 10));
+    });
+  const scored = sections.map((section, k) => {
+    const ofWords = matches[k]!;
+    const isIn = ofWords.map((ofWord) => ofWord.some(Boolean));
+    const score = ofWords.reduce(
+      (sum, [inHeading, inTitle, inText], word) =>
+        sum + weights[word]! * (3 * +inHeading! + 2 * +inTitle! + +inText!),
+      0,
+    );
+    const isCode = section.heading !== '' && section.heading === query.trim().toLowerCase();
+    return {
+      section,
+      rank: isCode ? Infinity : (named.get(targetOf(section)) ?? 0),
+      n: isIn.filter(Boolean).length,
+      isLast: LAST.includes(section.page),
+      score,
+      first: stems[isIn.indexOf(true)] ?? '',
+    };
+  });
+  const most = Math.max(...scored.map(({ n }) => n));
   return scored
-    .sort((a, b) => +isError(a.section) - +isError(b.section) || b.score - a.score)
+    .filter(({ n, rank }) => rank > 0 || (n > 0 && n === most))
+    .sort((a, b) => b.rank - a.rank || +a.isLast - +b.isLast || b.score - a.score)
     .slice(0, MOST_HITS)
-    .map(({ section, at }) => {
+    .map(({ section, first }) => {
+      const at = section.text.toLowerCase().indexOf(first);
       const from = section.text.lastIndexOf(' ', Math.max(0, at - EXCERPT / 3)) + 1;
       const rest = section.text.slice(from);
       const excerpt = rest.length > EXCERPT ? rest.slice(0, rest.lastIndexOf(' ', EXCERPT)) + ' …' : rest;

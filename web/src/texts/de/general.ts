@@ -21,15 +21,17 @@ export const general: Texts['general'] = {
     hits: (n: number) =>
       n
         ? plural(n, {
-            one: `${count(n)} Abschnitt enthält diese Wörter.`,
-            other: `${count(n)} Abschnitte enthalten diese Wörter.`,
+            one: `${count(n)} Abschnitt gefunden.`,
+            other: `${count(n)} Abschnitte gefunden.`,
           })
-        : 'Kein Abschnitt enthält alle diese Wörter.',
+        : 'Kein Abschnitt gefunden. Versuchen Sie andere Wörter.',
     pages: {
       README: 'Start',
+      is_it_for_me: 'Ist es für mich?',
       tutorial: 'Tutorial',
       app: 'Die App',
       which_number: 'Welche Zahl berichte ich?',
+      statistician: 'Statistik',
       glossary: 'Glossar',
       data: 'Bilder, Tabellen, Prüfungen',
       images: 'Dateiformate',
@@ -48,11 +50,14 @@ export const general: Texts['general'] = {
       commands: 'Befehle',
       python: 'Python',
       script: 'Einsatz aus einem Skript',
+      method_researcher: 'Methodenforschung',
       server: 'Ein Server für mehrere Personen',
+      core_facility: 'Gerätezentrum',
       problems: 'Fehler',
       install: 'Installation',
       security: 'Sicherheit',
       versions: 'Versionen',
+      words: 'Seiten nach Wörtern',
     },
   },
   terms: { explain: 'Begriffe erklären', glossary: 'Glossar' },

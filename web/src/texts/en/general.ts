@@ -20,15 +20,17 @@ export const general = {
     hits: (n: number) =>
       n
         ? plural(n, {
-            one: `${count(n)} section contains these words.`,
-            other: `${count(n)} sections contain these words.`,
+            one: `${count(n)} section found.`,
+            other: `${count(n)} sections found.`,
           })
-        : 'No section contains all of these words.',
+        : 'No section found. Try other words.',
     pages: {
       README: 'Start',
+      is_it_for_me: 'Is it for me?',
       tutorial: 'Tutorial',
       app: 'The app',
       which_number: 'Which number do I report?',
+      statistician: 'Statistics',
       glossary: 'Glossary',
       data: 'Images, tables, checks',
       images: 'File formats',
@@ -47,11 +49,14 @@ export const general = {
       commands: 'Commands',
       python: 'Python',
       script: 'Use from a script',
+      method_researcher: 'Method research',
       server: 'A server for several people',
+      core_facility: 'Core facility',
       problems: 'Errors',
       install: 'Installation',
       security: 'Security',
       versions: 'Versions',
+      words: 'Find by words',
     },
   },
   terms: { explain: 'Explain the terms', glossary: 'Glossary' },
