@@ -415,6 +415,79 @@ def _scaled(values: Array, factor: float) -> Array:
     return np.stack(layers, axis=-1)
 
 
+class Matching(DocumentedFields, BaseModel):
+    """Changes that make the images of several laboratories alike; the defaults change nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    zoom: float = Field(default=1, ge=1, le=8)
+    """Factor by which the center of an image is enlarged."""
+    is_inverted: bool = False
+    """Whether dark becomes bright, for images whose background differs."""
+    has_fixed_stain: bool = False
+    """Whether mean and standard deviation of each image in CIELAB are set to fixed values (Reinhard et al. 2001, Color
+    Transfer between Images). For images in color."""
+
+    @property
+    def changes_colors(self) -> bool:
+        """Whether it changes more than the size of the content."""
+        return self.is_inverted or self.has_fixed_stain
+
+    def colors(self, pixels: Array) -> Array:
+        """Return (H, W, C) pixels of the same depth with matched colors."""
+        if not self.changes_colors:
+            return pixels
+        top = np.iinfo(pixels.dtype).max
+        pixels = top - pixels if self.is_inverted else pixels
+        if not self.has_fixed_stain:
+            return pixels
+        lab = _lab_of(pixels / np.float32(top))
+        mean, sd = lab.mean(axis=(0, 1)), np.maximum(lab.std(axis=(0, 1)), LEAST_LAB_SD)
+        matched = _rgb_of((lab - mean) * (np.array(LAB_SD, np.float32) / sd) + np.array(LAB_MEAN, np.float32))
+        levels: Array = np.rint(matched * np.float32(top)).astype(pixels.dtype)
+        return levels
+
+
+LAB_MEAN, LAB_SD = (70.0, 10.0, 0.0), (15.0, 10.0, 10.0)
+LEAST_LAB_SD = 1.0  # noise of an image of one color is not amplified
+# From linear red, green and blue (sRGB) to X, Y and Z, relative to the white D65.
+_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+RGB_TO_XYZ = np.array(_XYZ) / np.array([[0.95047], [1.0], [1.08883]])
+# From cube roots of X, Y and Z to L*, a* and b*, of which 16 is subtracted from the first.
+XYZ_TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
+CIE_BEND = 6 / 29  # cube root of X, Y or Z below which the root is replaced by a line
+SRGB_BEND, SRGB_SLOPE, SRGB_OFFSET, SRGB_POWER = 0.0031308, 12.92, 0.055, 2.4
+_TINY = np.float32(1e-12)
+
+
+def _lab_of(rgb: Array) -> Array:
+    """Return CIELAB of sRGB, both (H, W, 3) float32; sRGB is in [0, 1]."""
+    curved = _power((rgb + np.float32(SRGB_OFFSET)) / np.float32(1 + SRGB_OFFSET), SRGB_POWER)
+    linear = np.where(rgb > SRGB_BEND * SRGB_SLOPE, curved, rgb / np.float32(SRGB_SLOPE))
+    xyz = linear @ RGB_TO_XYZ.T.astype(np.float32)
+    line = xyz / np.float32(3 * CIE_BEND**2) + np.float32(4 / 29)
+    roots = np.where(xyz > CIE_BEND**3, _power(xyz, 1 / 3), line)
+    lab: Array = roots @ XYZ_TO_LAB.T.astype(np.float32) - np.array([16, 0, 0], np.float32)
+    return lab
+
+
+def _rgb_of(lab: Array) -> Array:
+    """Return sRGB, clipped to [0, 1], of CIELAB, both (H, W, 3) float32."""
+    roots = (lab + np.array([16, 0, 0], np.float32)) @ np.linalg.inv(XYZ_TO_LAB).T.astype(np.float32)
+    line = np.float32(3 * CIE_BEND**2) * (roots - np.float32(4 / 29))
+    xyz = np.where(roots > CIE_BEND, roots * roots * roots, line)
+    linear = np.clip(xyz @ np.linalg.inv(RGB_TO_XYZ).T.astype(np.float32), 0, 1)
+    curved = np.float32(1 + SRGB_OFFSET) * _power(linear, 1 / SRGB_POWER) - np.float32(SRGB_OFFSET)
+    rgb: Array = np.where(linear > SRGB_BEND, curved, linear * np.float32(SRGB_SLOPE))
+    return rgb
+
+
+def _power(base: Array, exponent: float) -> Array:
+    """Return a power of numbers that are not negative, several times as fast as NumPy's."""
+    power: Array = np.exp(np.log(np.maximum(base, _TINY)) * np.float32(exponent))
+    return power
+
+
 class Preprocessing(DocumentedFields, BaseModel):
     """How images are resized to squares; stored with the classifier, so that prediction uses the same."""
 
@@ -439,6 +512,9 @@ class Preprocessing(DocumentedFields, BaseModel):
     """The pixels of a file that are read."""
     degradation: Degradation | None = None
     """Changes of every image before it is resized, in training and prediction."""
+    matching: Matching | None = None
+    """Changes of every image that make it like those of another laboratory: the zoom while it is resized, the colors
+    after it."""
     channel_names: tuple[tuple[str, ...], ...] = ()
     """The names of the channels in the files of the training images, in the order of the network input; several lists
     if files have different names. Channels of images whose files give these names another order are reordered, unless
@@ -448,7 +524,17 @@ class Preprocessing(DocumentedFields, BaseModel):
     def _check_canvas(self) -> "Preprocessing":
         if (self.resize == "canvas") != (self.canvas_px is not None):
             raise ValueError("canvas_px is required for resize = canvas, and only allowed with it")
+        if self.matching is not None and self.matching.has_fixed_stain and self.channels != 3:
+            raise ValueError("a stain is matched in three channels only")
         return self
+
+    @property
+    def before_colors(self) -> "Preprocessing":
+        """Without the matching of colors, which follows resizing."""
+        if self.matching is None:
+            return self
+        zoom = self.matching.zoom
+        return self.model_copy(update={"matching": Matching(zoom=zoom) if zoom != 1 else None})
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
         """Return whether an image of this size must be shrunk to fit the canvas, and loses the common scale."""
@@ -518,11 +604,10 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     low, high = (None, None) if is_quick else scaling_limits(preprocessing.scaling, array, preprocessing.channels)
     square = _square(array, preprocessing, np.dtype(np.uint8 if is_quick else np.float32))
     square = _repeated(square, preprocessing.channels)
-    if low is None or high is None:
-        return square
-    top = np.float32(np.iinfo(preprocessing.depth).max)
-    levels: Array = np.rint(rescale(low, high, square) * top).astype(preprocessing.depth)
-    return levels
+    if low is not None and high is not None:
+        top = np.float32(np.iinfo(preprocessing.depth).max)
+        square = np.rint(rescale(low, high, square) * top).astype(preprocessing.depth)
+    return square if preprocessing.matching is None else preprocessing.matching.colors(square)
 
 
 def resized(array: Array, width: int, height: int, box: Box | None = None, *, as_float: bool = False) -> Array:
@@ -563,16 +648,19 @@ def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Ima
 def _square(array: Array, preprocessing: Preprocessing, dtype: np.dtype[Any]) -> Array:
     as_float = dtype != np.uint8
     side, (height, width) = preprocessing.image_size, array.shape[:2]
+    zoom = 1 if preprocessing.matching is None else preprocessing.matching.zoom
     match preprocessing.resize:
         case "stretch":
-            return resized(array, side, side, as_float=as_float)
+            return resized(array, side, side, _center(width, height, width / zoom, height / zoom), as_float=as_float)
         case "crop":
-            short = min(height, width)
-            left, top = (width - short) / 2, (height - short) / 2
-            return resized(array, side, side, (left, top, left + short, top + short), as_float=as_float)
-    scale = side / max(height, width, preprocessing.canvas_px or 0)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    inner = resized(array, new_width, new_height, as_float=as_float)
+            short = min(height, width) / zoom
+            return resized(array, side, side, _center(width, height, short, short), as_float=as_float)
+    extent = max(height, width, preprocessing.canvas_px or 0) / zoom  # image pixels along the side of the square
+    visible_width, visible_height = min(width, extent), min(height, extent)
+    scale = side / extent
+    new_height, new_width = max(1, round(visible_height * scale)), max(1, round(visible_width * scale))
+    box = _center(width, height, visible_width, visible_height)
+    inner = resized(array, new_width, new_height, box, as_float=as_float)
     if inner.shape[:2] == (side, side):
         return inner
     square = np.empty((side, side, array.shape[2]), dtype)
@@ -580,6 +668,12 @@ def _square(array: Array, preprocessing: Preprocessing, dtype: np.dtype[Any]) ->
     y, x = (side - new_height) // 2, (side - new_width) // 2
     square[y : y + new_height, x : x + new_width] = inner
     return square
+
+
+def _center(width: int, height: int, box_width: float, box_height: float) -> Box:
+    """Return the box of this size about the center of an image."""
+    left, top = (width - box_width) / 2, (height - box_height) / 2
+    return left, top, left + box_width, top + box_height
 
 
 def _pad_color(array: Array, pad_color: PadColor, dtype: np.dtype[Any]) -> Array:

@@ -38,7 +38,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.decisions import DecideBy, DecisionRule, positive_class
 from coverslip.evaluation.table import METRICS, metrics_for_choices
-from coverslip.images.preprocessing import MAX_SIDE_PX, Degradation, PadColor, Resize
+from coverslip.images.preprocessing import MAX_SIDE_PX, Degradation, Matching, PadColor, Resize
 from coverslip.images.reader import Channel, ChannelFiles, CropMargin, CropSize, PixelSizeUm, ZPlane
 from coverslip.keys import Key, bounded_options
 from coverslip.losses.table import GROUPINGS, LOSSES, check_options
@@ -192,6 +192,18 @@ class Degrade(RecipeSection):
         return None if self == Degrade() else Degradation(**self.model_dump())
 
 
+class Match(RecipeSection):
+    """Changes of all training images that make them like those of another laboratory; `coverslip adapt` sets them."""
+
+    zoom: Annotated[float, Key("images")] = Field(default=1.0, ge=1, le=8)
+    stain: Annotated[bool, Key("images")] = False
+
+    @property
+    def matching(self) -> Matching | None:
+        """The change of every image; None if there is none."""
+        return None if self == Match() else Matching(zoom=self.zoom, has_fixed_stain=self.stain)
+
+
 class ImageChoices(RecipeSection):
     """Which pixels of a file are an image, unless a row of a table states them."""
 
@@ -218,6 +230,7 @@ class PreprocessingChoices(RecipeSection):
     crop_size: Annotated[CropSize | None, Key("images")] = None
     crop_margin: Annotated[CropMargin, Key("images")] = 0.0
     degrade: Degrade = Degrade()
+    match: Match = Match()
 
 
 _FOR_TWO_CLASSES = frozenset({"sensitivity", "specificity", "threshold"})
@@ -604,7 +617,7 @@ def _fault_text(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's 
 _SHAPES = frozenset(
     {
         *_SEVERAL_TYPES,
-        *("augment", "init", "degrade", "images", "regularizer", "split", "model_options", "loss_options"),
+        *("augment", "init", "degrade", "images", "match", "regularizer", "split", "model_options", "loss_options"),
     }
 )
 _TYPES = ("int", "float", "bool", "string")
@@ -659,6 +672,7 @@ def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
         ("images", ImageChoices),
         ("init", FromRun),
         ("init", Pretraining),
+        ("match", Match),
         ("regularizer", Regularizer),
         ("split", SplitPlan),
     ]

@@ -46,8 +46,9 @@ def learn_preprocessing(facts: Sequence[PixelFacts], recipe: Recipe) -> Preproce
         facts = [_in_order(fact, names) for fact in facts]
     scaling = learn_scaling(facts, recipe.scaling, channels)
     canvas_px = _canvas_px(facts) if recipe.resize == "canvas" else None
-    all_8_bit = all(fact.dtype == "uint8" for fact in facts)
-    preprocessing = _preprocessing(recipe, channels, scaling, canvas_px, "uint8" if all_8_bit else "uint16")
+    # Matched colors have fine steps, so that another library that computes them rounds to about the same.
+    is_fine = recipe.match.stain or any(fact.dtype != "uint8" for fact in facts)
+    preprocessing = _preprocessing(recipe, channels, scaling, canvas_px, "uint16" if is_fine else "uint8")
     return preprocessing.model_copy(update={"channel_names": names})
 
 
@@ -75,6 +76,7 @@ def preprocessing_in_scan(recipe: Recipe) -> Callable[[PixelFacts], Preprocessin
 
     degradation = recipe.degrade.degradation
     is_known = recipe.resize != "canvas" and recipe.scaling != "training-range" and degradation is None
+    is_known &= not recipe.match.stain
 
     def of_image(facts: PixelFacts) -> Preprocessing | None:
         is_plain = facts.dtype == "uint8" and not facts.channel_names
@@ -97,6 +99,7 @@ def _preprocessing(
         # The pixel size is stated for the training images only.
         plan=plan_of(recipe).model_copy(update={"pixel_size_um": None}),
         degradation=recipe.degrade.degradation,
+        matching=recipe.match.matching,
     )
 
 
@@ -124,11 +127,13 @@ def check_color_changes(channels: int, recipe: Recipe) -> None:
     Raises:
         BadRecipe: they have not.
     """
-    if (keys := color_changes(recipe)) and channels != 3:
+    values: dict[str, float | bool] = {f"augment.{key}": 0 for key in color_changes(recipe)}
+    values |= {"match.stain": False} if recipe.match.stain else {}
+    if values and channels != 3:
         raise BadRecipe(
             "color-changes-on-other-channels",
-            remedies=[Set(f"augment.{key}", 0) for key in keys],
-            keys=" and ".join(f"augment.{key}" for key in keys),
+            remedies=[Set(key, value) for key, value in values.items()],
+            keys=" and ".join(values),
             n_channels=channels,
         )
 

@@ -48,7 +48,10 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
 
 
 def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
-    """Return the pixels of an image of 8 or 16 bits, (height, width, channels), as the network expects them."""
+    """Return the pixels of an image of 8 or 16 bits, (height, width, channels), as the network expects them.
+
+    The network matches the colors, if the classifier does.
+    """
     if preprocessing.get("degradation"):
         raise ValueError("This script cannot degrade images as the classifier does. Use coverslip.")
     side, n, scaling = preprocessing["image_size"], preprocessing["channels"], preprocessing["scaling"]
@@ -59,14 +62,16 @@ def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
     color = border[(len(border) - 1) // 2]  # the median, the lower of two middle values
     if preprocessing.get("pad_color", "auto") != "auto":
         color = np.full_like(color, 0 if preprocessing["pad_color"] == "black" else np.iinfo(depth).max)
-    (height, width), box, new = array.shape[:2], None, (side, side)
+    (height, width), new, zoom = array.shape[:2], (side, side), (preprocessing.get("matching") or {}).get("zoom", 1)
+    seen = (width / zoom, height / zoom)
     if preprocessing["resize"] == "crop":
-        short = min(height, width)
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
+        seen = (min(height, width) / zoom,) * 2
     elif preprocessing["resize"] != "stretch":
-        scale = side / max(height, width, preprocessing.get("canvas_px") or 0)
-        new = (max(1, round(width * scale)), max(1, round(height * scale)))
+        extent = max(height, width, preprocessing.get("canvas_px") or 0) / zoom
+        seen, scale = (min(width, extent), min(height, extent)), side / extent
+        new = (max(1, round(seen[0] * scale)), max(1, round(seen[1] * scale)))
+    left, top = (width - seen[0]) / 2, (height - seen[1]) / 2
+    box = (left, top, left + seen[0], top + seen[1])
     planes = np.ascontiguousarray(array.transpose(2, 0, 1), array.dtype if is_unchanged else np.float32)
     resized = [Image.fromarray(plane).resize(new, Image.Resampling.BILINEAR, box) for plane in planes]
     inner = np.stack([np.asarray(plane) for plane in resized], axis=-1)

@@ -236,7 +236,7 @@ def verification_images(run: Run, classifier: Classifier, emit: Emit = ignore) -
         data = _images(run)
     except BadDataset:
         return _drawn_images(classifier)
-    images = read_preprocessed(data.records, classifier.card.preprocessing)
+    images = read_preprocessed(data.records, classifier.card.preprocessing.before_colors)
     report, n_images = progress_reporter(emit, "reading-images", "images"), len(data.records)
     readable = []
     for done, (record, image) in enumerate(zip(data.records, images, strict=True), start=1):
@@ -252,7 +252,7 @@ def verification_images(run: Run, classifier: Classifier, emit: Emit = ignore) -
         for i, (record, _) in enumerate(readable)
         if record.plan.of_pixels == whole and record.in_memory is None
     }
-    return VerificationImages(pixels, classifier.predict_pixels(pixels), files)
+    return VerificationImages(pixels, _predicted(classifier, pixels), files)
 
 
 def _drawn_images(classifier: Classifier) -> VerificationImages:
@@ -263,7 +263,13 @@ def _drawn_images(classifier: Classifier) -> VerificationImages:
         _squares(rng, 2 ** (1 + k % _N_PATTERNS), (side, side, preprocessing.channels), depth) for k in range(_N_DRAWN)
     ]
     pixels = np.stack(drawn)
-    return VerificationImages(pixels, classifier.predict_pixels(pixels), {}, are_drawn=True)
+    return VerificationImages(pixels, _predicted(classifier, pixels), {}, are_drawn=True)
+
+
+def _predicted(classifier: Classifier, pixels: npt.NDArray[np.unsignedinteger]) -> PixelOutputs:
+    """Return the outputs for pixels whose colors are not matched yet, as an exported network does it."""
+    matching = classifier.card.preprocessing.matching
+    return classifier.predict_pixels(pixels if matching is None else np.stack([*map(matching.colors, pixels)]))
 
 
 def _squares(
@@ -449,7 +455,7 @@ def _write_test(card: ClassifierCard, folder: Path) -> None:
         import tifffile
 
         tifffile.imwrite(folder / name, array.transpose(2, 0, 1), imagej=True, metadata={"axes": "CYX"})
-    pixels = preprocess(array, preprocessing)
+    pixels = preprocess(array, preprocessing.before_colors)
     write_bytes(folder / "test_pixels.bin", pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())
     outputs = OpenedExport(folder).predict_pixels(pixels[None])
     values = {

@@ -6,6 +6,19 @@ import numpy as np
 
 from coverslip.engines import FLIPPED
 from coverslip.evaluation.ood import SHARE_OF_ALL
+from coverslip.images.preprocessing import (
+    CIE_BEND,
+    LAB_MEAN,
+    LAB_SD,
+    LEAST_LAB_SD,
+    RGB_TO_XYZ,
+    SRGB_BEND,
+    SRGB_OFFSET,
+    SRGB_POWER,
+    SRGB_SLOPE,
+    XYZ_TO_LAB,
+    Matching,
+)
 from coverslip.models.graphs import with_weights
 from coverslip.runs.classifier import LARGEST_SCORE, ClassifierCard
 
@@ -16,7 +29,7 @@ OUTPUTS = ("probabilities", "logits", "features", "ood_score")
 
 
 def deployed_graph(classifier: "Classifier") -> Any | None:  # Any: untyped, a model of ONNX
-    """Return the graph of a classifier: scaling, test-time augmentation, network, last layer, temperature, OOD score.
+    """Return the graph of a classifier: colors, scaling, test-time augmentation, network, last layer, OOD score.
 
     (N, S, S, C) integer pixels `pixels` -> (N, K) probabilities, (N, K) logits, (N, D) features and, if the card has a
     reference, (N,) OOD scores: the outputs of `OUTPUTS` in this order.
@@ -68,13 +81,95 @@ def _before(card: ClassifierCard) -> str:
     before ({preprocessing.depth}[n_images, {side}, {side}, {preprocessing.channels}] pixels)
     => (float[n_copies, {preprocessing.channels}, {side}, {side}] copies) {{
         numbers = Cast<to = 1>(pixels)
-        channels_first = Transpose<perm = [0, 3, 1, 2]>(numbers)
         top = Constant<value_float = {float(top)}>()
+        {_matched_colors(preprocessing.matching or Matching())}
+        channels_first = Transpose<perm = [0, 3, 1, 2]>(matched)
         scaled = Div(channels_first, top)
         transposed = Transpose<perm = [0, 1, 3, 2]>(scaled)
         {" ".join(steps)}
         copies = Concat<axis = 0>({names})
     }}"""
+
+
+def _matched_colors(matching: Matching) -> str:
+    """Return the steps of `Matching.colors` from `numbers` to `matched`, in ONNX's text format."""
+    seen = "Sub(top, numbers)" if matching.is_inverted else "Identity(numbers)"
+    if not matching.has_fixed_stain:
+        return f"matched = {seen}"
+    values = {
+        "srgb_bend": SRGB_BEND * SRGB_SLOPE,
+        "linear_bend": SRGB_BEND,
+        "slope": SRGB_SLOPE,
+        "srgb_offset": SRGB_OFFSET,
+        "stretch": 1 + SRGB_OFFSET,
+        "power": SRGB_POWER,
+        "inverse_power": 1 / SRGB_POWER,
+        "third": 1 / 3,
+        "three": 3.0,
+        "line_slope": 3 * CIE_BEND**2,
+        "line_offset": 4 / 29,
+        "xyz_bend": CIE_BEND**3,
+        "root_bend": CIE_BEND,
+        "least_sd": LEAST_LAB_SD,
+        "none": 0.0,
+        "all": 1.0,
+    }
+    arrays = {
+        "to_xyz": RGB_TO_XYZ.T,
+        "to_lab": XYZ_TO_LAB.T,
+        "from_lab": np.linalg.inv(XYZ_TO_LAB).T,
+        "from_xyz": np.linalg.inv(RGB_TO_XYZ).T,
+        "fixed_mean": np.add(LAB_MEAN, (16, 0, 0)),  # of cube roots, from which 16 is not subtracted
+        "fixed_sd": np.array(LAB_SD),
+    }
+    constants = [f"{name} = Constant<value_float = {float(value)!r}>()" for name, value in values.items()]
+    constants += [
+        f"{name} = Constant<value = float[{', '.join(map(str, array.shape))}] "
+        f"{{{', '.join(repr(float(number)) for number in array.ravel())}}}>()"
+        for name, array in arrays.items()
+    ]
+    return f"""{" ".join(constants)}
+        seen = {seen}
+        rgb = Div(seen, top)
+        shifted = Add(rgb, srgb_offset)
+        stretched = Div(shifted, stretch)
+        curved = Pow(stretched, power)
+        straight = Div(rgb, slope)
+        is_curved = Greater(rgb, srgb_bend)
+        linear = Where(is_curved, curved, straight)
+        xyz = MatMul(linear, to_xyz)
+        cube_roots = Pow(xyz, third)
+        sloped = Div(xyz, line_slope)
+        line = Add(sloped, line_offset)
+        is_bright = Greater(xyz, xyz_bend)
+        roots = Where(is_bright, cube_roots, line)
+        lab = MatMul(roots, to_lab)
+        of_pixels = Constant<value_ints = [1, 2]>()
+        mean = ReduceMean(lab, of_pixels)
+        deviations = Sub(lab, mean)
+        squares = Mul(deviations, deviations)
+        variance = ReduceMean(squares, of_pixels)
+        any_sd = Sqrt(variance)
+        sd = Max(any_sd, least_sd)
+        ratio = Div(fixed_sd, sd)
+        spread = Mul(deviations, ratio)
+        fixed_lab = Add(spread, fixed_mean)
+        fixed_roots = MatMul(fixed_lab, from_lab)
+        cubes = Pow(fixed_roots, three)
+        below = Sub(fixed_roots, line_offset)
+        of_line = Mul(below, line_slope)
+        is_cube = Greater(fixed_roots, root_bend)
+        fixed_xyz = Where(is_cube, cubes, of_line)
+        unlimited_rgb = MatMul(fixed_xyz, from_xyz)
+        fixed_linear = Clip(unlimited_rgb, none, all)
+        fixed_power = Pow(fixed_linear, inverse_power)
+        fixed_stretched = Mul(fixed_power, stretch)
+        fixed_curved = Sub(fixed_stretched, srgb_offset)
+        fixed_straight = Mul(fixed_linear, slope)
+        is_fixed_curved = Greater(fixed_linear, linear_bend)
+        fixed_rgb = Where(is_fixed_curved, fixed_curved, fixed_straight)
+        fixed_levels = Mul(fixed_rgb, top)
+        matched = Round(fixed_levels)"""
 
 
 def _after(card: ClassifierCard, n_features: int) -> str:

@@ -617,6 +617,18 @@ key-degrade-noise =
     .meaning = Standardabweichung des Gaußschen Rauschens in jedem Bild, relativ zum Bereich seiner Intensitäten, in Training, Test und Vorhersage. 0: keines.
     .phrase = Rauschen zu allen Bildern hinzugefügt (Standardabweichung { $value } des Bereichs)
 
+key-match-zoom =
+    .name = Vergrößerung aller Bilder
+    .help = Vergrößert die Mitte aller Bilder, damit Objekte so groß sind wie in einem anderen Labor. 1 bedeutet unverändert.
+    .meaning = Faktor, um den die Mitte jedes Bildes vergrößert wird, in Training und Test. 1: unverändert. `coverslip adapt` setzt ihn; der Faktor für Bilder des anderen Labors steht im Klassifikator.
+    .phrase = die Mitte aller Bilder um { $value } vergrößert
+
+key-match-stain =
+    .name = Gleiche Färbung in allen Bildern
+    .help = Gibt allen Bildern dieselbe mittlere Farbe und denselben Kontrast, damit die Färbung eines Labors weniger zählt.
+    .meaning = Ob Mittelwert und Standardabweichung jedes Bildes in CIELAB nach dem Skalieren auf feste Werte gesetzt werden (Reinhard et al. 2001), in Training, Test und Vorhersage. `coverslip adapt` setzt es.
+    .phrase = Mittelwert und Standardabweichung jedes Bildes in CIELAB auf feste Werte gesetzt (Reinhard et al. 2001)
+
 key-images-series =
     .name = Serie
     .help = Für Dateien mit mehreren Bildern, etwa Tischpositionen oder Szenen: die Nummer des Bildes, ab 0.

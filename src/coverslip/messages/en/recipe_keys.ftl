@@ -617,6 +617,18 @@ key-degrade-noise =
     .meaning = Standard deviation of Gaussian noise in every image, relative to the range of its intensities, in training, test and prediction. 0: none.
     .phrase = noise added to all images (standard deviation { $value } of the range)
 
+key-match-zoom =
+    .name = Zoom of all images
+    .help = Enlarges the center of all images, so that objects are as large as those of another laboratory. 1 is unchanged.
+    .meaning = Factor by which the center of every image is enlarged, in training and test. 1: unchanged. `coverslip adapt` sets it; the factor for images of the other laboratory is stored in the classifier.
+    .phrase = the center of all images enlarged by { $value }
+
+key-match-stain =
+    .name = Same stain in all images
+    .help = Gives all images the same mean color and contrast, so that the stain of a laboratory matters less.
+    .meaning = Whether mean and standard deviation of each image in CIELAB are set to fixed values after it is resized (Reinhard et al. 2001), in training, test and prediction. `coverslip adapt` sets it.
+    .phrase = mean and standard deviation of each image in CIELAB set to fixed values (Reinhard et al. 2001)
+
 key-images-series =
     .name = Series
     .help = For files with several images, such as positions of a stage or scenes: the number of the image, from 0.
