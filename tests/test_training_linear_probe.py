@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from coverslip.evaluation.calibration import matching_temperature
+from coverslip.events import ignore_progress
 from coverslip.training import linear_probe
 from coverslip.training.linear_probe import (
     SHRINKAGES,
@@ -35,7 +36,9 @@ def discriminants(
     """On features without standardization."""
     within = np.zeros((0, x.shape[1])) if variation is None else variation
     share = _class_weights(label, k, balanced=balanced)
-    return _discriminants(x.astype(np.float64).__getitem__, label, share, SHRINKAGES, within)
+    return _discriminants(
+        x.astype(np.float64).__getitem__, label, share, SHRINKAGES, within, np.ones(len(label)), ignore_progress
+    )
 
 
 def accuracy(logits: np.ndarray, label: Ints) -> float:
@@ -243,3 +246,34 @@ def test_held_out_logits_are_nearly_those_of_a_probe_that_never_saw_the_images()
         held_in = head.logits(x[~rest])
         held_in, held_out = (some - some.mean(axis=1, keepdims=True) for some in (held_in, logits[~rest]))
         np.testing.assert_allclose(held_out, held_in, atol=0.2)  # of logits from -10 to 10
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 12), (40, 90)])  # more images than features, and fewer
+def test_an_image_with_twice_the_weight_counts_like_two(n: int, d: int) -> None:
+    x, label = clouds(n, d, 3, seed=2)
+    times = np.random.default_rng(0).integers(1, 4, n)
+    rows = np.repeat(np.arange(n), times)
+    share = np.bincount(label, times) / times.sum()
+    no_variation = np.zeros((0, d))
+    weighted, repeated = (
+        [*_discriminants(x[i].astype(float).__getitem__, label[i], share, (0.1, 1.0), no_variation, w, ignore_progress)]
+        for i, w in ((np.arange(n), times.astype(float)), (rows, np.ones(len(rows))))
+    )
+    for first, second in zip(weighted, repeated, strict=True):
+        np.testing.assert_allclose(first[1], second[1], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(first[2], second[2], rtol=1e-6, atol=1e-8)
+    one, other = (
+        fit_linear_probe(
+            x,
+            label,
+            x[:0],
+            label[:0],
+            n_classes=3,
+            balanced=False,
+            better=lambda logits, of_label: 0.0,
+            shrinkages=[1.0],
+            row_weights=weights,
+        )
+        for weights in (None, np.full(n, 3.0))
+    )
+    np.testing.assert_allclose(one.weight, other.weight, rtol=1e-5, atol=1e-7)

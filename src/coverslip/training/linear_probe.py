@@ -64,6 +64,10 @@ class LinearHead:
     bias: npt.NDArray[np.float32]  # (K,)
     shrinkage: float | None  # None if the layer was trained in another way
 
+    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the arrays by their names in a classifier."""
+        return {"head.weight": self.weight, "head.bias": self.bias}
+
     def logits(self, features: Rows) -> Floats:
         """Return (n, K) logits for (n, D) features."""
         return next(_logits_of([self], features))
@@ -85,6 +89,8 @@ def fit_linear_probe(
     better: Callable[[Floats, Ints], float],
     shrinkages: Sequence[float] = SHRINKAGES,
     variation: npt.NDArray[np.float32] | None = None,
+    row_weights: Floats | None = None,
+    standardize: bool = True,
     on_progress: OnProgress = ignore_progress,
 ) -> LinearHead:
     """Return the linear head whose shrinkage is best on validation images.
@@ -99,12 +105,23 @@ def fit_linear_probe(
         shrinkages: candidates in ascending order. A single one needs no validation images.
         variation: (R, D) rows; rows.T @ rows is the covariance of features within images, which is added to the
             covariance within classes. None: no such covariance.
+        row_weights: (n,) above 0. The weight of a class is the sum of those of its images, whatever `balanced` is.
+            None: images of a class have equal weights.
+        standardize: as of `HeldOutProbes`.
         on_progress: called after each slice of rows and after each shrinkage.
     """
-    mean, sd = moments(features)
+    mean, sd = moments(features) if standardize else _no_moments(features)
     share = _class_weights(label, n_classes, balanced=balanced)
+    if row_weights is not None:
+        share = np.bincount(label, row_weights, n_classes) / row_weights.sum()
     layers = _discriminants(
-        lambda rows: (features[rows] - mean) / sd, label, share, shrinkages, _standardized(variation, sd), on_progress
+        lambda rows: (features[rows] - mean) / sd,
+        label,
+        share,
+        shrinkages,
+        _standardized(variation, sd),
+        np.ones(len(label)) if row_weights is None else row_weights,
+        on_progress,
     )
     heads = [_unfold(shrinkage, weight, bias, mean, sd) for shrinkage, weight, bias in layers]
     if len(heads) == 1:
@@ -144,7 +161,7 @@ class HeldOutProbes:
         fold_of_variation: Ints | None = None,
     ) -> None:
         n, d = features.shape
-        mean, sd = moments(features) if standardize else (np.zeros(d), np.ones(d))
+        mean, sd = moments(features) if standardize else _no_moments(features)
         self._label, self._fold_index, self._n_features = label, fold_index, d
         self._share = _class_weights(label, n_classes, balanced=balanced)
         self._row_weight = self._share / np.bincount(label, minlength=n_classes)
@@ -354,7 +371,7 @@ class _Sums:
 
     squares: Floats  # (D, D) sum over rows of x x', each times the weight of its class
     totals: Floats  # (K, D) sum over the rows of each class
-    counts: Floats  # (K,) rows
+    counts: Floats  # (K,) rows, or the sums of how often they count
     row_weight: Floats  # (K,) weight of a row of each class
 
     @staticmethod
@@ -364,19 +381,25 @@ class _Sums:
         row_weight: Floats,
         selected: slice,
         on_slice: Callable[[int], None] | None = None,
+        counted: Floats | None = None,
     ) -> "_Sums":
-        """Sum over the selected rows; `on_slice` gets the number of slices that are done."""
-        is_class, root = np.eye(len(row_weight)), np.sqrt(row_weight)
+        """Sum over the selected rows; `on_slice` gets the number of slices that are done.
+
+        Args:
+            counted: (n,) how often each row counts; None: once.
+        """
+        is_class, counted = np.eye(len(row_weight)), np.ones(len(label)) if counted is None else counted
         d = rows(slice(0, 1)).shape[1]
         squares, totals = np.zeros((d, d)), np.zeros((len(row_weight), d))
         for done, some in enumerate(_row_slices(selected.stop, selected.start), start=1):
             x = rows(some)
-            totals += is_class[label[some]].T @ x
-            weighted = x * root[label[some]][:, None]
+            totals += (is_class[label[some]] * counted[some, None]).T @ x
+            weighted = x * np.sqrt(row_weight[label[some]] * counted[some])[:, None]
             squares += weighted.T @ weighted
             if on_slice is not None:
                 on_slice(done)
-        return _Sums(squares, totals, is_class[label[selected]].sum(axis=0), row_weight)
+        counts: Floats = np.bincount(label[selected], counted[selected], len(row_weight)).astype(np.float64)
+        return _Sums(squares, totals, counts, row_weight)
 
     @property
     def centers(self) -> Floats:
@@ -413,6 +436,11 @@ def moments(features: Rows) -> tuple[Floats, Floats]:
     return mean, np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
 
 
+def _no_moments(features: Rows) -> tuple[Floats, Floats]:
+    """Return the mean and standard deviation with which features stay as they are."""
+    return np.zeros(features.shape[1]), np.ones(features.shape[1])
+
+
 def principal_components(features: Rows, n_components: int = 64) -> npt.NDArray[np.float32]:
     """Return (n, C) principal components of standardized features, the first ones first.
 
@@ -445,7 +473,8 @@ def _discriminants(
     share: Floats,
     shrinkages: Sequence[float],
     variation: Floats,
-    on_progress: OnProgress = ignore_progress,
+    counted: Floats,
+    on_progress: OnProgress,
 ) -> Iterator[tuple[float, Floats, Floats]]:
     """Yield (shrinkage, (K, D) weight, (K,) bias) for every shrinkage.
 
@@ -455,19 +484,20 @@ def _discriminants(
         share: (K,) weight of each class.
         shrinkages, on_progress: as for `fit_linear_probe`.
         variation: (R, D), standardized like the features.
+        counted: (n,) how often each image counts.
     """
     n, d = len(label), variation.shape[1]
-    row_weight = share / np.bincount(label, minlength=len(share))
+    row_weight = share / np.bincount(label, counted, len(share))
     n_slices = len(list(_row_slices(n)))
     n_steps = n_slices + len(shrinkages)
     if d <= n + len(variation):
-        sums = _Sums.of(rows, label, row_weight, slice(0, n), lambda done: on_progress(done, n_steps))
+        sums = _Sums.of(rows, label, row_weight, slice(0, n), lambda done: on_progress(done, n_steps), counted)
         centers, solve = sums.centers, _by_covariance(sums.covariance + variation.T @ variation, d)
     else:
         x = rows(slice(0, n))
-        is_class = np.eye(len(share))[label]  # (n, K)
+        is_class = np.eye(len(share))[label] * counted[:, None]  # (n, K)
         centers = is_class.T @ x / is_class.sum(axis=0)[:, None]
-        deviations = (x - centers[label]) * np.sqrt(row_weight[label])[:, None]
+        deviations = (x - centers[label]) * np.sqrt(row_weight[label] * counted)[:, None]
         solve = _by_rows(np.concatenate([deviations, variation]))
     for done, shrinkage in enumerate(shrinkages, start=n_slices + 1):
         weight, bias = _linear_layer(solve, shrinkage, centers, share)
