@@ -262,7 +262,7 @@ def test_an_image_with_twice_the_weight_counts_like_two(n: int, d: int) -> None:
     for first, second in zip(weighted, repeated, strict=True):
         np.testing.assert_allclose(first[1], second[1], rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(first[2], second[2], rtol=1e-6, atol=1e-8)
-    one, other = (
+    plain, weighted_alike = (
         fit_linear_probe(
             x,
             label,
@@ -276,4 +276,4 @@ def test_an_image_with_twice_the_weight_counts_like_two(n: int, d: int) -> None:
         )
         for weights in (None, np.full(n, 3.0))
     )
-    np.testing.assert_allclose(one.weight, other.weight, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(plain.weight, weighted_alike.weight, rtol=1e-5, atol=1e-7)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coverslip.audit.readings import agreement
     from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
+    from coverslip.experiments.adapting import adapt
     from coverslip.inference.explain.explaining import explain
     from coverslip.inference.spot_check import draw_spot_check, spot_check
     from coverslip.inference.summarising import summarise
@@ -50,6 +51,7 @@ _MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs.recipe",
     "Run": "coverslip.runs.folder",
+    "adapt": "coverslip.experiments.adapting",
     "agreement": "coverslip.audit.readings",
     "collect_objects": "coverslip.objects.collecting",
     "compare": "coverslip.pipeline",
@@ -85,6 +87,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "adapt",
     "agreement",
     "collect_objects",
     "compare",

@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[typer.Typer | Callable[..., Any], ...]] = {  # Any: wh
         objects.objects,
     ),
     "help-commands-train": (train.train, inspect_command.preview, models.models, study.study_app, models.weights_app),
-    "help-commands-trust": (runs.evaluate, runs.compare, runs.decide, predict.explain, runs.report),
+    "help-commands-trust": (runs.evaluate, runs.adapt, runs.compare, runs.decide, predict.explain, runs.report),
     "help-commands-predict": (predict.predict, proportions.summarise, proportions.spot_check, objects.export_objects),
     "help-commands-share": (runs.export,),
     "help-commands-run": (app_command.server, app_command.backup, app_command.restore, doctor.cache, doctor.doctor),

@@ -32,8 +32,10 @@ from coverslip.messages import escape_controls, text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from coverslip.datasets.index.records import Dataset
     from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
     from coverslip.reports.comparison import Comparison
+    from coverslip.runs.results import AdaptationRecord
 
 
 def evaluate(
@@ -92,6 +94,93 @@ def evaluate(
         if data:
             stdout.print(text("command-result-report", file=evaluation.report_file), soft_wrap=True)
         stdout.print(text("command-result-details", folder=evaluation.folder), soft_wrap=True)
+
+
+# `coverslip adapt`: a classifier for another laboratory.
+
+
+def adapt(
+    run: Annotated[Path, argument("RUN", "help-trained-run")],
+    new: Annotated[list[str], argument("NEW", "help-adapt-new")],
+    out: Annotated[Path, option("--out RUN2", "help-adapt-out")],
+    labels: Annotated[Path | None, option("--labels TABLE", "help-adapt-labels")] = None,
+    without: Annotated[list[str] | None, option("--without PART", "help-adapt-without")] = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Adapt a classifier to the images of another laboratory.
+
+    If many new images are unfamiliar, images of both laboratories are matched: objects get the same size and images
+    the same stain. The last layer is then fitted again to the training images of RUN, which is not changed. Labels of
+    some new images choose the best of several adapted classifiers, and show its accuracy there. Without labels the
+    accuracy is not known, and every decision is `uncertain`.
+
+    Examples:
+
+      coverslip suggest other_hospital/ --out to_label.csv
+
+      coverslip adapt runs/first other_hospital/ --labels to_label.csv --out runs/adapted
+
+      coverslip adapt runs/first other_hospital/ --out runs/not_checked
+    """
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+    from coverslip.datasets.index.opening import open_dataset
+    from coverslip.experiments.adapting import PARTS
+    from coverslip.experiments.adapting import adapt as adapt_run
+
+    if unknown := [part for part in without or () if part not in PARTS]:
+        raise usage_error("usage-adapt-part", hint="--without", name=unknown[0], names=", ".join(PARTS))
+    images: Dataset | str | list[str] = one_or_all(new)
+    if columns or crop_size:
+        size = crop_size_of(crop_size)
+        images = open_dataset(one_or_all(new), labeled=False, columns=columns_of(columns), crop_size=size)
+    with shown_progress(notes_console()) as emit:
+        record = adapt_run(
+            run,
+            images,
+            labels,
+            out=out,
+            parts=[part for part in PARTS if part not in (without or ())],
+            device=device,
+            emit=emit,
+        )
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    elif record.selected is not None:
+        show_adaptation(results_console(), record, out)
+
+
+def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path) -> None:
+    """Print what was adapted, and the accuracy in both laboratories."""
+    from coverslip.reports.reported import percent
+
+    home = [None if value is None else percent(value) for value in (record.home_before, record.home_after)]
+    for code in ("command-adapted", "command-adapted-labels", "command-adapted-home"):
+        console.print(
+            text(
+                code,
+                selected=record.selected,
+                n_images=record.n_images,
+                n_unfamiliar=record.n_unfamiliar or 0,
+                zoom_home=record.zoom[0],
+                zoom_new=record.zoom[1],
+                has_fixed_stain=record.has_fixed_stain,
+                is_inverted=record.is_inverted,
+                n_labels=record.n_labels,
+                n_right=record.n_right or 0,
+                n_right_before=record.n_right_before or 0,
+                accuracy=percent((record.n_right or 0) / max(record.n_labels, 1)),
+                low=percent(record.low or 0),
+                high=percent(record.high or 0),
+                home_before=home[0] or "?",
+                home_after=home[1] or "?",
+            ),
+            soft_wrap=True,
+        )
+    console.print(text("command-result-details", folder=folder), soft_wrap=True)
 
 
 # `coverslip compare`: compare runs, with the statistical significance of their difference.

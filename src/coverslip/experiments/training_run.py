@@ -40,7 +40,13 @@ from coverslip.runs.status import Environment, work_lock
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
 
-def run_training(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
+def run_training(
+    data: Dataset,
+    recipe: Recipe,
+    environment: Environment,
+    context: RunContext,
+    finish: Callable[[RunContext], None] = lambda context: None,
+) -> Run:
     """Train in a run folder until the training is done, fails or is stopped.
 
     Args:
@@ -48,6 +54,7 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         recipe: of the training.
         environment: of the run.
         context: its folder was created by `begin_run`.
+        finish: further work, before the run is recorded as done.
 
     Returns:
         The run.
@@ -58,6 +65,7 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
     """
     with signals_stop(), record_work(context) as inner:
         _train(data, recipe, environment, inner)
+        finish(inner)
     return Run(context.folder)
 
 

@@ -126,6 +126,8 @@ def decided_row(
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
         decision, reason = UNFAMILIAR, message("reason-unfamiliar")
+    elif not card.is_checked:
+        decision, reason = UNCERTAIN, message("reason-not-checked")
     elif top_probability < card.uncertain_below:
         decision, reason = UNCERTAIN, message("reason-uncertain", threshold=card.uncertain_below)
     return replace(

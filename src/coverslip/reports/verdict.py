@@ -649,6 +649,24 @@ def _external_tests(run: ReportedRun) -> Iterator[Json]:
             yield {"name": evaluation.folder.name, "is_useless": not is_worse, "claim": asdict(claim)}
 
 
+def _adapted(run: ReportedRun, severity: Severity) -> Iterator[Json]:
+    """Yield the accuracy in the laboratory that a classifier was adapted to: unknown, shown to be low, or measured."""
+    adapted = run.run.adaptation
+    if adapted is None:
+        return
+    if adapted.n_right is None or adapted.low is None or adapted.high is None:
+        yield from _when(severity == "unknown", n_images=adapted.n_images)
+        return
+    accuracy = Metric(value=adapted.n_right / adapted.n_labels, low=adapted.low, high=adapted.high)
+    yield from _when(
+        severity == ("no" if adapted.high < HALF else "care"),
+        n_labels=adapted.n_labels,
+        n_right=adapted.n_right,
+        n_right_before=adapted.n_right_before,
+        accuracy=_share_words(accuracy),
+    )
+
+
 def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
     rows = () if run.evaluation is None or run.tested is None else run.tested.rows
     share = share_of_images(sum(row.decision == "unfamiliar" for row in rows), len(rows))
@@ -754,6 +772,9 @@ _RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     *_RULES_OF_EXTERNAL_TESTS,
     Rule(_EXTERNAL, "care", _external_tests, "train-there", is_about_training=True),
+    Rule("limit-adapted", "no", lambda run: _adapted(run, "no"), is_about_training=True),
+    Rule("limit-adapted-unchecked", "unknown", lambda run: _adapted(run, "unknown"), is_about_training=True),
+    Rule("limit-adapted", "care", lambda run: _adapted(run, "care"), is_about_training=True),
     Rule("limit-mark", "unknown", _marks, is_about_training=True),
     Rule("limit-wrong-labels", "care", _wrong_labels, "check-labels", is_about_training=True),
     Rule("limit-above-grouped", "care", _above_grouped, "name-groups", is_about_training=True),

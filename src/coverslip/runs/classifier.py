@@ -34,7 +34,7 @@ from coverslip.files import (
     write_bytes,
     write_text,
 )
-from coverslip.images.preprocessing import Depth, Preprocessing, Rescaling
+from coverslip.images.preprocessing import Depth, Matching, Preprocessing, Rescaling
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
@@ -231,6 +231,12 @@ class ClassifierCard(DocumentedFields, BaseModel):
     """The temperature, the prior and the numbers of training images of the tested classifier, whose last layer is in
     the weights. The delivered one, fitted on all images, is in a file of its own. null: the delivered classifier is the
     tested one."""
+    home_matching: Matching | None = None
+    """Of a classifier that was adapted to another laboratory: the matching of its training and test images, which can
+    differ from that of `preprocessing`. null: it was not adapted."""
+    is_checked: bool = True
+    """Whether labels of images like those to predict have been compared with predictions. If not, since a classifier
+    was adapted without labels, every decision is `uncertain`."""
     sha256: dict[str, str] = Field(default_factory=dict)
     """Of the other files of the classifier, by name; compared when they are read."""
     must_not_be_used_for: str = (
@@ -267,11 +273,16 @@ class ClassifierCard(DocumentedFields, BaseModel):
         return self
 
     def of_tested(self) -> "ClassifierCard":
-        """Return the card of the tested classifier, whose last layer is in the weights."""
+        """Return the card of the tested classifier, whose last layer is in the weights, for the test images."""
+        card = self
+        if self.home_matching is not None:
+            matching = None if self.home_matching == Matching() else self.home_matching
+            preprocessing = self.preprocessing.model_copy(update={"matching": matching})
+            card = self.model_copy(update={"preprocessing": preprocessing, "is_checked": True})
         if self.tested is None:
-            return self
+            return card
         numbers = self.tested.model_dump(include={"n_images", "n_groups", "n_ungrouped"})
-        return self.model_copy(
+        return card.model_copy(
             update={
                 "temperature": self.tested.temperature,
                 "prior": self.tested.prior,
@@ -402,6 +413,19 @@ def write_classifier(
 def write_delivered_head(folder: Path, card: ClassifierCard, head: Tensors) -> None:
     """Write the last layer that is fitted on all images, then the card, from which on it is used."""
     sha256 = {**card.sha256, DELIVERED_HEAD: _write_tensors(folder / DELIVERED_HEAD, head)}
+    write_card(folder, card.model_copy(update={"sha256": sha256}))
+
+
+def write_adapted(
+    folder: Path, card: ClassifierCard, statistics: FeatureStatistics | None, head: Tensors | None
+) -> None:
+    """Replace the card, and the feature statistics and the last layer unless they are None, of a classifier."""
+    sha256 = dict(card.sha256)
+    if head is not None:
+        weights = open_classifier(folder, tested=True)._read(WEIGHTS)
+        sha256[WEIGHTS] = _write_tensors(folder / WEIGHTS, weights | head)
+    if statistics is not None:
+        sha256[OOD_FILE] = _write_tensors(folder / OOD_FILE, dict(statistics.arrays()))
     write_card(folder, card.model_copy(update={"sha256": sha256}))
 
 

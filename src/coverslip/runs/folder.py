@@ -25,6 +25,7 @@ from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.runs.results import (
+    AdaptationRecord,
     Evidence,
     LabelErrors,
     LearningCurveRecord,
@@ -85,6 +86,7 @@ class Run:
     learning_curve_file = _Inside("learning_curve.json")
     label_errors_file = _Inside("suspected_label_errors.json")
     checks_file = _Inside("checks.json")  # of the training images
+    adaptation_file = _Inside("adaptation.json")  # of a classifier that was adapted to another laboratory
     evidence_file = _Inside("evidence.json")  # reasons of the verdict besides the metrics, for exports
     map_checks_file = _Inside("map_checks.json")
     budget_file = _Inside("budget.json")
@@ -222,6 +224,11 @@ class Run:
     def checks(self) -> TrainingChecks | None:
         """Checks of the training images; None if there were none."""
         return TrainingChecks.read_if_there(self.checks_file)
+
+    @cached_property
+    def adaptation(self) -> AdaptationRecord | None:
+        """How the classifier was adapted to another laboratory; None if it was not."""
+        return AdaptationRecord.read_if_there(self.adaptation_file)
 
     @cached_property
     def map_checks(self) -> MapChecks | None:

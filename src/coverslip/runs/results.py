@@ -226,6 +226,56 @@ MapVerdict = Literal["passed", "failed", "not checked"]
 CheckedOn = Literal["validation", "training", "explained"]
 
 
+CandidateName = Literal["as-is", "matched", "pooled", "averaged"]
+
+
+class Candidate(Record):
+    """A classifier that labels of the other laboratory could choose."""
+
+    name: CandidateName
+    """`as-is`: not adapted; `matched`: fitted to matched training images; `pooled`: fitted to these and labels
+    together; `averaged`: its mean with a classifier of features that are standardized in each laboratory."""
+    n_right: int
+    """Labels that it predicts right, each without having been fitted to it."""
+
+
+class AdaptationRecord(Document):
+    """`adaptation.json`: how a classifier was adapted to another laboratory, and its accuracy there."""
+
+    parent: str
+    """Fingerprint of the classifier that was adapted."""
+    n_images: int
+    """Readable images of the other laboratory."""
+    n_unfamiliar: int | None
+    """Of these, unfamiliar ones to the classifier that was adapted; null: it cannot tell."""
+    has_shift: bool
+    """Whether the share of unfamiliar images is at least 15%. Otherwise, images are not matched."""
+    n_labels: int = 0
+    """Labeled images of the other laboratory. 0: the accuracy there is not known."""
+    selected: CandidateName | None = None
+    """null: without a shift and without labels, nothing was adapted."""
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """Factors by which training images and new images are enlarged."""
+    has_fixed_stain: bool = False
+    """Whether the stain of each image is set to fixed values."""
+    is_inverted: bool = False
+    """Whether dark becomes bright in new images."""
+    candidates: tuple[Candidate, ...] = ()
+    """The simplest first; empty without labels."""
+    n_right_before: int | None = None
+    """Labels that the classifier that was adapted predicts right."""
+    n_right: int | None = None
+    """Labels that the procedure predicts right, each without using it: neither for the choice nor for the fit."""
+    low: float | None = None
+    """Of the exact 95% confidence interval of the accuracy in the other laboratory."""
+    high: float | None = None
+    """Of the interval."""
+    home_before: float | None = None
+    """Accuracy on the test images of the classifier that was adapted."""
+    home_after: float | None = None
+    """Accuracy of the adapted classifier on the test images of its training."""
+
+
 class MapCheck(Record):
     """Results of both sanity checks for one kind of map, as means over images."""
 

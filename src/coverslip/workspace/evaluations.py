@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError
+from coverslip.files import csv_text
 from coverslip.images.reader import PIXEL_KEYS, pixel_side
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
@@ -36,6 +37,7 @@ from coverslip.workspace.jobs.records import (
     register,
     state_of,
     status_of,
+    unused_name,
 )
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import (
@@ -45,6 +47,7 @@ from coverslip.workspace.store.rows import (
     plan_of_dataset,
     refuse_unread,
     refuse_unready,
+    source_paths,
     table_choices,
     write_keys,
 )
@@ -350,6 +353,52 @@ def queue_evaluation(
         ],
         choices={"sources": source.sources},
         image_keys=write_keys(workspace, source.row_of),
+    )
+    return job_id
+
+
+def queue_adaptation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
+    """Queue the adaptation of a training to the images of a dataset, with its current labels; return the new run's ID.
+
+    The new run is a training: its images are those of the first one.
+
+    Raises:
+        NotFound, Conflict: the training or the dataset does not exist or is not ready.
+        Conflict: files are not those that were labeled any more.
+    """
+    parent, run = find_job(workspace, run_id, "train"), _evaluable(workspace, run_id)
+    with workspace.engine.connect() as connection:
+        dataset = refuse_unready(connection, dataset_id)
+    choices, labels = table_choices(dataset), list[str]()
+    if dataset.summary["n_labeled"]:
+        labels = [f"--labels={training_images(workspace, dataset_id, in_one=True).sources[0]}"]
+    pairs = [f"{role}={column}" for role, column in choices.columns.items()]
+    columns = [f"--columns={csv_text([pairs]).strip()}"] if pairs else []
+    crops = [] if choices.crop_size is None or run.recipe.crop_size else [f"--crop-size={choices.crop_size}"]
+    name = name or unused_name(workspace, "train", text("adapted-name", name=parent.name, dataset=dataset.name))
+    job_id, folder = new_job_folder(workspace, workspace.runs, name)
+    sources = [str(run.folder), *source_paths(dataset)]
+    add_job(
+        workspace,
+        id=job_id,
+        kind="train",
+        name=name,
+        dataset_id=parent.dataset_id,
+        dataset_name=parent.dataset_name,
+        folder=str(folder),
+        command=[
+            "-m",
+            "coverslip",
+            "adapt",
+            *labels,
+            *columns,
+            *crops,
+            f"--out={folder}",
+            "--",
+            *sources,
+        ],
+        choices=run.recipe.model_dump(mode="json"),
+        image_keys=parent.image_keys,
     )
     return job_id
 

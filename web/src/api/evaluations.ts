@@ -27,6 +27,9 @@ export const listTestSets = (run: string, signal?: AbortSignal) =>
   );
 export const startEvaluation = (run: string, body: Schemas['NewEvaluation']) =>
   answer(api.POST('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), body }));
+/** Queue the adaptation of a training to the images of a dataset; the answer is the new training. */
+export const startAdaptation = (run: string, body: Schemas['NewAdaptation']) =>
+  answer(api.POST('/api/v1/runs/{run_id}/adaptations', { ...ofRun(run), body }));
 export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
   resultsOf<EvaluationResults>(id, signal);
 

@@ -26,6 +26,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import StudyResults, study_results
 from coverslip.workspace.trainings import results
 from coverslip.workspace.trainings.results import EvaluationResults, Results
+from coverslip.workspace.trainings.state import RunStory, run_story
 
 router = api_router("results")
 
@@ -138,6 +139,23 @@ class NewEvaluation(Body):
     """Default: named after the dataset."""
     rescale: bool = False
     """Rescale images of known pixel size to the pixel size of the training images."""
+
+
+class NewAdaptation(Body):
+    """Images of the workspace to adapt a training to; those with a label choose and check the adapted classifier."""
+
+    dataset_id: str
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the training and the dataset."""
+
+
+@evaluations_router.post("/runs/{run_id}/adaptations", status_code=201, responses=located(201) | problems(409))
+@writes_much
+def create_adaptation(workspace: ServedWorkspace, run_id: str, new: NewAdaptation, locate: Locate) -> RunStory:
+    """Queue the adaptation of a training to another laboratory. Its result is a new training, which is returned."""
+    job = evaluations.queue_adaptation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    locate("jobs", job)
+    return run_story(workspace, find_job(workspace, job))
 
 
 @evaluations_router.post("/runs/{run_id}/evaluations", status_code=201, responses=located(201) | problems(409))

@@ -147,6 +147,8 @@ reason-unfamiliar = Unähnlich den Trainingsbildern: möglicherweise andere Grö
 
 reason-uncertain = Die Wahrscheinlichkeit liegt unter { NUMBER($threshold, maximumFractionDigits: 3) }
 
+reason-not-checked = Der Klassifikator wurde an diese Bilder angepasst und mit keinem Label von ihnen geprüft
+
 reason-on-computer = { $reason }, auf { $computer }
 
 ## Differences from the training images

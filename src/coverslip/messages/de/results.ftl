@@ -406,6 +406,14 @@ limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmale
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum
 
+limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Keines der { $n_images } Bilder hat ein Label, deshalb ist jede Entscheidung über neue Bilder „unsicher“.
+    .next = Geben Sie 20 Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
+    .meaning = Die Metriken stammen von Testbildern aus dem Labor des Trainings.
+
+limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bildern mit Label sagt er dort { $n_right } richtig vorher: { $accuracy }. Der erste Klassifikator sagte { $n_right_before } richtig vorher.
+    .next = Geben Sie mehr Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
+    .meaning = Jedes Label wurde vorhergesagt, ohne benutzt zu werden. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
+
 limit-mark = Nicht bekannt ist, wie er { $classes } erkennt: Der Rand der Bilder allein erkennt { $labels }; das Ergebnis ist daher vielleicht zu hoch.
     .next = Schneiden Sie die Ränder ab oder ersetzen Sie sie, trainieren Sie erneut, und testen Sie mit Bildern ohne das Merkmal.
     .meaning = Am Rand unterscheidet sich etwas, zum Beispiel eine Marke, ein Maßstabsbalken, Auffüllung oder der Hintergrund. Der Klassifikator erkennt womöglich das statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.
@@ -459,7 +467,7 @@ verdict-curves = { $metric }: { $value }{ $has_precision ->
 verdict-no-curves = Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.
 
 verdict-calibration = { $direction ->
-        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind.
+        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind, schließt aber einen Fehler von { $largest } auch nicht aus.
         [both] Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig.
         [extreme] Die Wahrscheinlichkeiten sind zu extrem: Hohe sind zu hoch, niedrige zu niedrig.
         [moderate] Die Wahrscheinlichkeiten sind nicht extrem genug: Hohe sind zu niedrig, niedrige zu hoch.

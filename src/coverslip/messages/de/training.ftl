@@ -367,3 +367,46 @@ decision-target = { $decide_by ->
 decision-replaced = Diese Entscheidung ersetzt die frühere ({ $targets }). Um Ziele zu kombinieren, wählen Sie sie zusammen.
 
 evaluations-decided-before = Bilder oder Netzausgaben dieser Evaluationen fehlen, daher bleiben ihre Metriken die der früheren Entscheidungsschwelle: { $evaluations }.
+
+## Anpassung an ein anderes Labor
+
+adapt-unfinished-run = Das Training dieses Klassifikators ist nicht beendet
+    .do = Lassen Sie es enden, oder setzen Sie es fort.
+
+adapt-few-images = { $n_images ->
+        [one] { $n_images } Bild des anderen Labors ist lesbar
+       *[other] { $n_images } Bilder des anderen Labors sind lesbar
+    }, aber { $n_needed } sind nötig
+    .do = Fügen Sie Bilder hinzu.
+
+adapt-training-images = { $n_images ->
+        [one] { $n_images } der neuen Bilder ist ein Trainingsbild
+       *[other] { $n_images } der neuen Bilder sind Trainingsbilder
+    } dieses Klassifikators
+    .do = Lassen Sie sie weg: Der Klassifikator wurde auf sie angepasst.
+
+adapt-without-training-images = Der Klassifikator kann ohne seine Trainingsbilder nicht angepasst werden: { $reason }
+    .do = Passen Sie ihn dort an, wo seine Bilder unverändert liegen.
+
+adapt-unknown-class = Die Labels haben Klassen, die dieser Klassifikator nicht hat ({ $names }); er hat { $classes }
+    .do = Benennen Sie die Labels um, oder geben Sie diesen Bildern das Label none-of-these.
+
+adapt-label-of-other-image = Das Bild „{ $name }“ mit Label ist keines der neuen Bilder
+    .do = Geben Sie nur neuen Bildern Labels: Sie werden an ihren Pixeln erkannt.
+
+adapt-two-labels = Das Bild „{ $name }“ hat zwei verschiedene Labels
+    .do = Behalten Sie eines davon.
+
+adapt-few-labels = { $n_labels ->
+        [one] { $n_labels } Bild des anderen Labors hat ein Label
+       *[other] { $n_labels } Bilder des anderen Labors haben Labels
+    } der Klassen, aber { $n_needed } sind nötig
+    .do = Vergeben Sie mehr Labels; `coverslip suggest` listet nützliche Bilder auf.
+
+adapt-one-class = Alle Labels sind von der Klasse „{ $label }“
+    .do = Geben Sie auch Bildern anderer Klassen Labels.
+
+adapt-no-shift = { $n_images ->
+        [one] Das neue Bild zeigt keine Verschiebung
+       *[other] Die { $n_images } neuen Bilder zeigen keine Verschiebung: { $n_unfamiliar } sind dem Klassifikator unbekannt
+    }. Nichts wurde angepasst. Nur Labels können zeigen, ob der Klassifikator dort funktioniert: Geben Sie 20 Bildern Labels, und passen Sie ihn damit an.

@@ -291,6 +291,8 @@ image-outside = Ein Bild liegt außerhalb der Ordner, die die App lesen darf
 
 reason-outside = Es liegt außerhalb der Ordner, die die App lesen darf
 
+adapted-name = { $name } für { $dataset }
+
 several-sources = { $n } Quellen
 
 names-and-more = { $names } und { $n } weitere

@@ -99,6 +99,8 @@ export-verified-by-drawn-images = The images of the run are not available. The e
 
 usage-excel = --excel needs a CSV table: give its name with --out, without --watch and without another --format.
 
+usage-adapt-part = '{ $name }' is not a part of the matching; parts are { $names }.
+
 usage-no-images = give images, folders, patterns or a table, or --watch FOLDER.
 
 usage-options-of-preset = DATA, --group, --group-pattern, --arms, --all-tables and --small are for presets. A plan states its datasets and their groups itself.
@@ -423,6 +425,28 @@ command-see-help = See `{ $command } --help`.
 command-result-report = Report    { $file }
 
 command-result-details = Details   { $folder }
+
+command-adapted = Images    { $n_unfamiliar } of { $n_images } new images are unfamiliar. { $selected ->
+        [as-is] The classifier as it is was best.
+       *[other] Matched: training images enlarged by { NUMBER($zoom_home, maximumFractionDigits: 2) }, new ones by { NUMBER($zoom_new, maximumFractionDigits: 2) }{ $has_fixed_stain ->
+            [true] ; same stain
+           *[false] {""}
+        }{ $is_inverted ->
+            [true] ; new images inverted
+           *[false] {""}
+        }. { $selected ->
+            [matched] The last layer was fitted to the matched training images.
+            [pooled] The last layer was fitted to training images and labels together.
+           *[averaged] The last layer is the mean of one that was fitted to training images and labels together, and one of features that were standardized in each laboratory.
+        }
+    }
+
+command-adapted-labels = { $n_labels ->
+        [0] Not checked: without labels of new images the accuracy there is not known, and every decision is “uncertain”. Label 20 of them (coverslip suggest NEW).
+       *[other] Labels    Of { $n_labels } labels, { $n_right_before } were predicted right before, { $n_right } after: accuracy { $accuracy } (95% CI { $low } to { $high }).
+    }
+
+command-adapted-home = Before    Accuracy on the test images of the training: { $home_before } before, { $home_after } after.
 
 command-result-images = Images    { $sentence }
 

@@ -152,6 +152,16 @@ help-evaluate-data = An external test set: labeled images (folder or table). Def
 
 help-evaluate-name = Name of this evaluation, which is saved in RUN/evaluations/NAME. Default: the name of DATA, or of its folder if DATA is a table such as images.csv.
 
+# coverslip adapt
+
+help-adapt-new = Images of the other laboratory, at least 40: folders, files or tables.
+
+help-adapt-labels = A table of some of these images with a column `label`, at least 10; 20 or more show the accuracy. The labels none-of-these and unusable exclude an image.
+
+help-adapt-out = The new run folder.
+
+help-adapt-without = Leave out a part of the matching: zoom, stain or invert. Can be repeated.
+
 # coverslip explain
 
 help-explain-paths = First classifiers: run folders, classifier/ folders or .coverslip files. Then images: files, folders, patterns like 'new/*.tif', or a table. Each picture has a row for each classifier.

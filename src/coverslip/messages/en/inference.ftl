@@ -147,6 +147,8 @@ reason-unfamiliar = Unlike the training images: possibly another size, stain or 
 
 reason-uncertain = The probability is below { NUMBER($threshold, maximumFractionDigits: 3) }
 
+reason-not-checked = The classifier was adapted to these images, and not checked with labels of any of them
+
 reason-on-computer = { $reason }, on { $computer }
 
 ## Differences from the training images

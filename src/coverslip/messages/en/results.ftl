@@ -406,6 +406,14 @@ limit-wrong-labels = Labels are suspect: { $share } of the images that are clear
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
 
+limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: none of its { $n_images } images has a label, so every decision on new images is “uncertain”.
+    .next = Label 20 images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
+    .meaning = The metrics are of test images from the laboratory of the training.
+
+limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled images there, it predicts { $n_right } right: { $accuracy }. The first classifier predicted { $n_right_before } right.
+    .next = Label more images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
+    .meaning = Each label was predicted without being used. The metrics are of test images from the laboratory of the training.
+
 limit-mark = It is not known how it recognizes { $classes }: the border of the images alone recognizes { $labels }, so the result may be too high.
     .next = Crop, mask or replace the borders, train again, and test it on images without the mark.
     .meaning = Something at the border differs, such as a mark, a scale bar, padding or the background. The classifier may recognize it instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
@@ -459,7 +467,7 @@ verdict-curves = { $metric } is { $value }{ $has_precision ->
 verdict-no-curves = There are no curves: each curve needs test images of the class and of other classes.
 
 verdict-calibration = { $direction ->
-        [right] The test does not show that the probabilities are wrong.
+        [right] The test does not show that the probabilities are wrong, but does not exclude an error of { $largest } either.
         [both] The probabilities are not well calibrated: some are too high, others too low.
         [extreme] The probabilities are too extreme: high ones are too high, low ones too low.
         [moderate] The probabilities are not extreme enough: high ones are too low, low ones too high.

@@ -367,3 +367,46 @@ decision-target = { $decide_by ->
 decision-replaced = This decision replaces the earlier { $targets }. To combine targets, choose them together.
 
 evaluations-decided-before = The images or network outputs of these evaluations are missing, so their metrics remain those of the previous decision threshold: { $evaluations }.
+
+## Adaptation to another laboratory
+
+adapt-unfinished-run = The training of this classifier has not ended
+    .do = Let it finish, or resume it.
+
+adapt-few-images = { $n_images ->
+        [one] { $n_images } image of the other laboratory can be read
+       *[other] { $n_images } images of the other laboratory can be read
+    }, but { $n_needed } are needed
+    .do = Add images.
+
+adapt-training-images = { $n_images ->
+        [one] { $n_images } of the new images is a training image
+       *[other] { $n_images } of the new images are training images
+    } of this classifier
+    .do = Leave them out: the classifier was fitted to them.
+
+adapt-without-training-images = The classifier can't be adapted without its training images: { $reason }
+    .do = Adapt it where its images are, unchanged.
+
+adapt-unknown-class = The labels have classes that this classifier does not have ({ $names }); it has { $classes }
+    .do = Rename the labels, or label these images none-of-these.
+
+adapt-label-of-other-image = The labeled image '{ $name }' is not one of the new images
+    .do = Label new images only: they are found by their pixels.
+
+adapt-two-labels = The image '{ $name }' has two different labels
+    .do = Keep one of them.
+
+adapt-few-labels = { $n_labels ->
+        [one] { $n_labels } image of the other laboratory has a label
+       *[other] { $n_labels } images of the other laboratory have labels
+    } of the classes, but { $n_needed } are needed
+    .do = Label more; `coverslip suggest` lists useful images.
+
+adapt-one-class = All labels are of the class '{ $label }'
+    .do = Label images of other classes too.
+
+adapt-no-shift = { $n_images ->
+        [one] The new image shows no shift
+       *[other] The { $n_images } new images show no shift: { $n_unfamiliar } are unfamiliar to the classifier
+    }. Nothing was adapted. Only labels can show whether the classifier works there: label 20 images, and adapt with them.

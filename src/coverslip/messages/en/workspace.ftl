@@ -300,6 +300,8 @@ image-outside = An image is outside the folders that the app may read
 
 reason-outside = It is outside the folders that the app may read
 
+adapted-name = { $name } for { $dataset }
+
 several-sources = { $n } sources
 
 names-and-more = { $names } and { $n } more

@@ -280,6 +280,22 @@ export const results: typeof english = {
       script: 'Hilfe zum Einsatz aus einem Skript',
     },
   },
+  adaptation: {
+    open: 'An diese Bilder anpassen',
+    openThere: 'An Bilder von dort anpassen',
+    unfamiliar:
+      'Die meisten dieser Bilder sind dem Klassifikator unbekannt, etwa wie die eines anderen Labors.',
+    title: 'An ein anderes Labor anpassen',
+    explanation:
+      'Ein neues Training kommt hinzu: Bilder beider Labore bekommen gleich große Objekte und dieselbe Färbung, und die letzte Schicht wird neu angepasst. Der erste Klassifikator bleibt, wie er ist.',
+    dataset: 'Bilder des anderen Labors',
+    labels: (n) =>
+      n < 10
+        ? `${counts.images(n)} davon haben ein Label. Mit weniger als 10 Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.`
+        : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
+    label: 'Bilder labeln',
+    begin: 'Anpassen',
+  },
   evaluations: {
     title: 'Externe Testsets',
     intro:

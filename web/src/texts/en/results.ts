@@ -285,6 +285,21 @@ export const results = {
       script: 'Help on use from a script',
     },
   },
+  adaptation: {
+    open: 'Adapt to these images',
+    openThere: 'Adapt to images from there',
+    unfamiliar: 'Most of these images are unfamiliar to the classifier, such as those of another laboratory.',
+    title: 'Adapt to another laboratory',
+    explanation:
+      'A new training is added: images of both laboratories get the same size of objects and the same stain, and the last layer is fitted again. The first classifier stays as it is.',
+    dataset: 'Images of the other laboratory',
+    labels: (n: number) =>
+      n < 10
+        ? `${counts.images(n)} of them have a label. Without 10 labels or more, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.`
+        : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
+    label: 'Label images',
+    begin: 'Adapt',
+  },
   evaluations: {
     title: 'External test sets',
     intro:

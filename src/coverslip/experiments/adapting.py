@@ -1,0 +1,619 @@
+"""Adapt a classifier to the images of another laboratory, with or without some labels of these images.
+
+1.  The share of unfamiliar images shows whether there is a shift. Without one, and without labels, nothing is adapted.
+2.  Images of both laboratories are matched: their centers are enlarged so that objects have the same size, and they get
+    the same stain. The last layer is fitted again to the matched training images.
+3.  With labels, cross-validation on them chooses between the classifier as it is, the matched one, a last layer that is
+    fitted to training images and labels together (pooled), and its average with one of features that are standardized
+    in each laboratory. If several are equally good, the simplest is chosen.
+4.  The accuracy in the other laboratory is that of the whole procedure, with the choice inside the folds. Without
+    labels it is not known, and all decisions stay `uncertain`.
+"""
+
+import math
+import shutil
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.features import FeatureExtractor
+from coverslip.datasets.index.opening import ImageSource, open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import some
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import Scan, scan_images
+from coverslip.datasets.splits.partition import fold_units
+from coverslip.errors import BadDataset, BadRun, CoverslipError
+from coverslip.evaluation.decisions import DecisionRule
+from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.ood import (
+    FeatureStatistics,
+    directions_for,
+    feature_statistics,
+    held_out_distances,
+    limit_of,
+    n_directions,
+)
+from coverslip.events import Emit, Noted, show
+from coverslip.experiments.evaluating import measure
+from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.training_run import run_training
+from coverslip.images.preprocessing import Matching, PixelFacts, Preprocessing
+from coverslip.inference import Classifier, load_classifier
+from coverslip.inference.spot_check import EXCLUSIONS
+from coverslip.messages import note
+from coverslip.models.zoo import linear_logits
+from coverslip.objects.finding import find_objects
+from coverslip.reports.page import write_report
+from coverslip.runs.classifier import ClassifierCard, OodThreshold, fingerprint_of, write_adapted
+from coverslip.runs.folder import Run, RunContext, check_new_folder, open_run
+from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images
+from coverslip.runs.recipe import FromRun, Match
+from coverslip.runs.results import AdaptationRecord, Candidate, CandidateName
+from coverslip.runs.status import WORK_LOCK, work_lock
+from coverslip.stopping import BY_SIGNAL, Stop
+from coverslip.training.linear_probe import LinearHead, fit_linear_probe, moments
+
+Floats = npt.NDArray[np.float64]
+Features = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+_Moments = tuple[Floats, Floats]  # (D,) means and (D,) standard deviations
+_Labeled = tuple[Ints, Ints, Floats]  # rows and classes of labeled images; logits of all by the first classifier
+
+FEWEST_IMAGES, FEWEST_LABELS = 40, 10
+SHIFT = 0.15  # share of unfamiliar images from which on they are matched
+_MOST_SOURCE = 1_000  # training images that a last layer is fitted to together with labels
+_MOST_NEW = 2_000  # images of the other laboratory whose features set the limit of unfamiliar images
+_LABEL_WEIGHT = 3.0  # of all labels, relative to all training images
+_ONE_CLASS = 0.6  # share of the labels from which on features are not standardized in each laboratory
+_N_FOLDS, _N_INNER_FOLDS = 10, 5
+_SHRINKAGE = 3.0  # of pooled layers
+_MOST_MEASURED = 60  # images in which objects are found
+_MOST_ZOOM = 3.0
+_LEAST_ZOOM = 1.05  # a smaller factor is not worth blurring
+_INVERTED = 0.3  # difference in brightness of the backgrounds, on both sides of the middle
+
+PARTS = ("zoom", "stain", "invert")
+
+
+def adapt(
+    run: Run | Path | str,
+    new: Dataset | ImageSource,
+    labels: Dataset | ImageSource | None = None,
+    *,
+    out: Path | str,
+    parts: Collection[str] = PARTS,
+    device: str = "auto",
+    emit: Emit = show,
+) -> AdaptationRecord:
+    """Adapt a classifier to the images of another laboratory, and write it as a new run.
+
+    Args:
+        run: the run folder of the classifier, which is not changed. Its training images are needed for all candidates
+            except the classifier as it is.
+        new: images of the other laboratory, at least 40.
+        labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`. The
+            labels `none-of-these` and `unusable` exclude an image. None: the result is not checked.
+        out: the new run folder.
+        parts: of the matching: `zoom`, `stain` and `invert`.
+        device: the device of the network, as of `load_classifier`.
+        emit: receives progress and notes.
+
+    Returns:
+        What was found, done and measured, as the run's `adaptation.json`. Without labels and without a shift, no run is
+        written, and `selected` is None.
+
+    Raises:
+        BadDataset: there are too few images or labels, labels of a single or an unknown class or of other images, or
+            images of the training.
+        BadRun: the training has not ended, or its images are missing or have changed.
+        Stopped: on request; nothing is left of the new run.
+
+    Examples:
+        >>> adapted = cs.adapt("runs/first", "other_hospital/", out="runs/adapted", device="cpu")
+        >>> adapted.n_images, adapted.n_labels
+        (54, 0)
+    """
+    parent, folder = open_run(run), Path(out)
+    check_new_folder(folder)
+    if not parent.is_done or parent.card is None:
+        raise BadRun("adapt-unfinished-run", file=parent.folder)
+    classifier = load_classifier(parent, device)
+    images = _open(classifier, new, emit)
+    shared = parent.delivered_hashes.find_shared(images.data, images.scan, images.positions, emit=emit)
+    if shared:
+        raise BadDataset("adapt-training-images", file=images.data.root, n_images=len(shared))
+    rows, label = _labels(labels, images, classifier, emit)
+    context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
+    before = images.features(classifier, classifier.card.preprocessing, context)
+    as_is = linear_logits(before, *_arrays(classifier)).astype(np.float64)
+    statistics, ood = classifier.ood_statistics, classifier.card.ood
+    distance = None if statistics is None or ood is None else statistics.distance(before)
+    n_unfamiliar = None if distance is None or ood is None else int((ood.ood_score(distance) > 1).sum())
+    has_shift = n_unfamiliar is not None and n_unfamiliar >= SHIFT * len(images.positions)
+    record = AdaptationRecord(
+        parent=fingerprint_of(parent.folder),
+        n_images=len(images.positions),
+        n_unfamiliar=n_unfamiliar,
+        has_shift=has_shift,
+        n_labels=len(rows),
+        home_before=parent.metrics["accuracy"].value,
+    )
+    if not has_shift and not len(rows):
+        emit(Noted.of(note("adapt-no-shift", n_unfamiliar=n_unfamiliar or 0, n_images=len(images.positions))))
+        return record
+    with work_lock(folder):
+        try:
+            return _adapted(parent, classifier, images, (rows, label, as_is), record, parts, context)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The readable images of a dataset."""
+
+    data: Dataset
+    scan: Scan
+    positions: list[int]
+
+    def some(self, n: int, seed: int) -> list[int]:
+        """Return at most n of the positions at random, in order."""
+        return sorted(np.random.default_rng(seed).permutation(self.positions)[:n].tolist())
+
+    def features(
+        self, classifier: Classifier, preprocessing: Preprocessing, context: RunContext, positions: Sequence[int] = ()
+    ) -> Features:
+        """Return (n, D) features of the images at these positions; default: all."""
+        data = self.data.subset(positions or self.positions)
+        scan = Scan(tuple(self.scan.facts[i] for i in positions or self.positions))
+        extractor = FeatureExtractor(classifier.backbone, preprocessing, classifier.card.tta)
+        with extractor.open_features(data, scan, context) as stored:
+            return stored.features[slice(0, len(stored.positions))]
+
+    def units(self, positions: Sequence[int]) -> Ints:
+        """Return (n,) numbers of what is held out together: groups, and images without a group."""
+        names = [self.data.records[i].group or f"\0{i}" for i in positions]
+        return np.unique(names, return_inverse=True)[1]
+
+
+def _open(classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
+    data = classifier.open_images(source)
+    scan = scan_images(data, emit=emit)
+    positions = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
+    if len(positions) < FEWEST_IMAGES:
+        raise BadDataset("adapt-few-images", file=data.root, n_images=len(positions), n_needed=FEWEST_IMAGES)
+    return _Images(data, scan, positions)
+
+
+def _labels(
+    source: Dataset | ImageSource | None, images: _Images, classifier: Classifier, emit: Emit
+) -> tuple[Ints, Ints]:
+    """Return which readable images have labels, as rows of their features, and class numbers.
+
+    Images are found by their pixels.
+    """
+    if source is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    plan = classifier.card.preprocessing.plan
+    data = source if isinstance(source, Dataset) else open_dataset(source, plan=plan)
+    data = data.subset(i for i, record in enumerate(data.records) if record.label and record.label not in EXCLUSIONS)
+    unknown = sorted({record.label or "" for record in data.records} - set(classifier.classes))
+    if unknown:
+        raise BadDataset("adapt-unknown-class", names=some(unknown, 4), classes=some(classifier.classes, 12))
+    row_of = dict[str, int]()
+    for row, i in enumerate(images.positions):
+        row_of.setdefault(_hash(images.scan, i), row)
+    number = {name: k for k, name in enumerate(classifier.classes)}
+    labels, scan = dict[int, int](), scan_images(data, emit=emit)
+    for i, record in enumerate(data.records):
+        if (digest := _hash(scan, i)) not in row_of:
+            raise BadDataset("adapt-label-of-other-image", name=record.image_id)
+        if labels.setdefault(row_of[digest], number[record.label or ""]) != number[record.label or ""]:
+            raise BadDataset("adapt-two-labels", name=record.image_id)
+    if len(labels) < FEWEST_LABELS:
+        raise BadDataset("adapt-few-labels", n_labels=len(labels), n_needed=FEWEST_LABELS)
+    if len(set(labels.values())) < 2:
+        raise BadDataset("adapt-one-class", label=classifier.classes[min(labels.values())])
+    labeled = sorted(labels)
+    return np.array(labeled), np.array([labels[row] for row in labeled])
+
+
+def _hash(scan: Scan, i: int) -> str:
+    facts = scan.facts[i]
+    return facts.pixel_hash if isinstance(facts, PixelFacts) else ""
+
+
+def _adapted(
+    parent: Run,
+    classifier: Classifier,
+    images: _Images,
+    labeled: _Labeled,
+    record: AdaptationRecord,
+    parts: Collection[str],
+    context: RunContext,
+) -> AdaptationRecord:
+    """Train the matched run, choose by the labels, and write the chosen classifier."""
+    home = _images_at_home(parent, context.emit)
+    at_home, there = Match(), Matching()
+    if record.has_shift:
+        at_home, there = _matching(classifier, home, images, parts)
+    _train(
+        parent,
+        home.data,
+        at_home,
+        record,
+        replace(context, with_report=False),
+        lambda inner: _choose_and_write(parent, home, images, labeled, there, record, inner),
+    )
+    return AdaptationRecord.read(context.run.adaptation_file)
+
+
+def _choose_and_write(
+    parent: Run,
+    home: _Images,
+    images: _Images,
+    labeled: _Labeled,
+    there: Matching,
+    record: AdaptationRecord,
+    context: RunContext,
+) -> None:
+    """Write the classifier that the labels choose, or the matched one, in place of the trained one."""
+    base, run = load_classifier(context.run, context.device), context.run
+    card, (rows, label, as_is) = base.card, labeled
+    at_home = card.preprocessing.matching or Matching()
+    preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
+    candidates = _candidates(as_is, base, home, images, (rows, label), preprocessing, context)
+    name: CandidateName = "matched"
+    choice: _Choice | None = None
+    if len(rows):
+        order: tuple[CandidateName, ...] = ("as-is", "matched", "pooled") if record.has_shift else ("as-is", "pooled")
+        if max(Counter(label.tolist()).values()) <= _ONE_CLASS * len(label):
+            order += ("averaged",)
+        choice, n_right = candidates.choose(order, np.arange(len(rows))), candidates.estimate(order)
+        name, (low, high) = choice.name, exact_ends(n_right / len(rows), len(rows))
+        n_right_before = int((as_is[rows].argmax(axis=1) == label).sum())
+        numbers = {"candidates": choice.candidates, "n_right_before": n_right_before, "n_right": n_right}
+        record = record.model_copy(update={**numbers, "low": low, "high": high})
+    head = None if name in candidates.fixed else candidates.fit(name)
+    logits = candidates.fixed[name] if head is None else head.logits(candidates.new)
+    if name == "as-is":
+        _copy(parent, run)
+        card, at_home, there = load_classifier(run, context.device).card, Matching(), Matching()
+        preprocessing = card.preprocessing
+    card = card.model_copy(
+        update={"preprocessing": preprocessing, "home_matching": at_home, "is_checked": bool(len(rows))}
+    )
+    if choice is not None:
+        card = _calibrated(card, choice.logits, label, run.recipe.decision_rule(card.classes))
+    statistics = None
+    if record.has_shift and name != "as-is":
+        statistics, limits = candidates.ood(logits.argmax(axis=1), images)
+        card = card.model_copy(update={"ood": limits})
+    write_adapted(run.classifier_folder, card, statistics, None if head is None else head.arrays())
+    if head is not None:
+        tested = load_classifier(run, context.device, tested=True)
+        measure(run, held_out_images(run), tested, run.recipe, context)
+    record.model_copy(
+        update={
+            "selected": name,
+            "zoom": (at_home.zoom, there.zoom),
+            "has_fixed_stain": there.has_fixed_stain,
+            "is_inverted": there.is_inverted,
+            "home_after": context.run.metrics["accuracy"].value,
+        }
+    ).write(run.adaptation_file)
+    write_report(run.folder, context.emit)
+
+
+def _calibrated(card: ClassifierCard, logits: Floats, label: Ints, rule: DecisionRule) -> ClassifierCard:
+    """Return the card with the probabilities and thresholds that labels of the other laboratory set."""
+    from coverslip.training.fitting import calibrate
+
+    calibration = calibrate(logits, label, rule)
+    points = calibration.operating_points
+    return card.model_copy(
+        update={
+            "temperature": calibration.temperature,
+            "operating_points": None if points is None else tuple(point.threshold for point in points),
+            "uncertain_below": calibration.uncertain_below,
+            "set_floors": calibration.set_floors,
+        }
+    )
+
+
+def _images_at_home(parent: Run, emit: Emit) -> _Images:
+    """Return the images of a run.
+
+    Raises:
+        BadRun: they are missing, or have changed.
+    """
+    try:
+        data = unchanged_images(parent)
+        UnchangedImages().check(parent, data, emit=emit)
+    except CoverslipError as error:
+        raise BadRun("adapt-without-training-images", cause=error, file=parent.folder, reason=error.what) from error
+    scan = scan_images(data, emit=emit)
+    split_of = {row.image_id: row.split for row in parent.split}
+    used = [i for i, record in enumerate(data.records) if split_of.get(record.image_id) in ("train", "val", "test")]
+    return _Images(data, scan, used)
+
+
+def _train(
+    parent: Run,
+    data: Dataset,
+    match: Match,
+    record: AdaptationRecord,
+    context: RunContext,
+    finish: Callable[[RunContext], None],
+) -> None:
+    """Fit the last layer again to the training images, matched, and test it on the test images of the parent."""
+    card, training = parent.card, parent.training
+    assert card is not None, "the training has ended"
+    is_frozen = training is not None and training.chosen == "instant"
+    init = parent.recipe.init if is_frozen else FromRun(run=str(parent.folder.absolute()))
+    recipe = parent.recipe.model_copy(
+        update={
+            "match": match,
+            "stage": "instant",
+            "init": init,
+            "refit_all": False,
+            "split": parent.recipe.split.model_copy(update={"folds": 0, "by_domain": False}),
+        }
+    )
+    environment = begin_run(
+        context.folder, data, recipe, context.device, allow_leakage=parent.environment.allow_leakage
+    )
+    record.write(context.run.adaptation_file)  # the verdict of a killed adaptation that is resumed: not checked
+    run_training(data, recipe, environment, context, finish)
+
+
+def _copy(parent: Run, run: Run) -> None:
+    """Replace the results of a run by those of another, without evaluations, exports and figures."""
+    of_others = (parent.evaluations_folder, parent.exports_folder, parent.figures_folder)
+    not_copied = {*(file.name for file in (*of_others, run.events_file, run.status_file)), WORK_LOCK}
+    for each in run.folder.iterdir():
+        if each.name not in not_copied:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    shutil.copytree(parent.folder, run.folder, ignore=shutil.ignore_patterns(*not_copied), dirs_exist_ok=True)
+
+
+# Matching
+
+
+def _matching(classifier: Classifier, home: _Images, images: _Images, parts: Collection[str]) -> tuple[Match, Matching]:
+    """Return the matching of the training images, and that of the new ones."""
+    preprocessing = classifier.card.preprocessing
+    sides = [
+        DecodedPixels(each.data, each.scan, preprocessing)(each.some(_MOST_MEASURED, seed=0)) for each in (home, images)
+    ]
+    diameters = [each for each in map(_diameter, sides) if each is not None]
+    zooms = [1.0, 1.0]
+    if "zoom" in parts and len(diameters) == len(sides):
+        zooms = [min(max(diameters) / each, _MOST_ZOOM) for each in diameters]
+        zooms = [zoom if zoom >= _LEAST_ZOOM else 1.0 for zoom in zooms]
+    at_home, there = (float(np.median([_border(each) for each in pixels])) for pixels in sides)
+    is_inverted = "invert" in parts and abs(at_home - there) > _INVERTED and (at_home > 0.5) != (there > 0.5)
+    are_colored = all(any(_is_colored(each) for each in pixels) for pixels in sides)
+    has_fixed_stain = "stain" in parts and preprocessing.channels == 3 and are_colored
+    return (
+        Match(zoom=round(zooms[0], 3), stain=has_fixed_stain),
+        Matching(zoom=round(zooms[1], 3), has_fixed_stain=has_fixed_stain, is_inverted=is_inverted),
+    )
+
+
+def _diameter(pixels: npt.NDArray[np.unsignedinteger]) -> float | None:
+    """Return the median diameter of the largest object of each image in pixels; None if most images have none."""
+    diameters = []
+    for image in pixels:
+        areas = np.bincount(find_objects(image).labels.ravel())[1:]
+        if len(areas):
+            diameters.append(2 * math.sqrt(areas.max() / math.pi))
+    return float(np.median(diameters)) if 2 * len(diameters) > len(pixels) else None
+
+
+def _border(image: npt.NDArray[np.unsignedinteger]) -> float:
+    """Return the median brightness of the border, from 0 to 1."""
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return float(np.median(border)) / float(np.iinfo(image.dtype).max)
+
+
+def _is_colored(image: npt.NDArray[np.unsignedinteger]) -> bool:
+    return bool((image != image[..., :1]).any())
+
+
+# Candidates
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Standardized features of training images and of labeled new images, rotated into as few columns as images.
+
+    Linear classifiers depend on inner products only, so that those of the rotated features are the same.
+    """
+
+    source: Features  # (S, d)
+    new: Features  # (m, d) of labeled images
+    basis: Floats  # (D, d)
+    mean: Floats  # (D,) of new images
+    sd: Floats  # (D,) of new images
+
+    @staticmethod
+    def of(source: Features, of_source: _Moments, new: Features, of_new: _Moments) -> "_Space":
+        """Standardize the features of both laboratories by means and SDs, and rotate them."""
+        standardized = [(source - of_source[0]) / of_source[1], (new - of_new[0]) / of_new[1]]
+        both = np.concatenate(standardized)
+        n, n_features = both.shape
+        basis = np.linalg.qr(both.T)[0] if n < n_features else np.eye(n_features)
+        rotated = [(each @ basis).astype(np.float32) for each in standardized]
+        return _Space(rotated[0], rotated[1], basis, *of_new)
+
+    def fit(self, source_label: Ints, some: Ints, label: Ints, weights: Floats, n_classes: int) -> LinearHead:
+        """Fit to all training images and some of the labeled ones, (s,) with these labels."""
+        features = np.concatenate([self.source, self.new[some]])
+        n_features, n_columns = self.basis.shape
+        return fit_linear_probe(
+            features,
+            np.concatenate([source_label, label]),
+            features[:0],
+            label[:0],
+            n_classes=n_classes,
+            balanced=True,
+            better=lambda logits, of_label: 0.0,  # with one amount of shrinkage, nothing is selected
+            shrinkages=[_SHRINKAGE * n_columns / n_features],
+            row_weights=weights,
+            standardize=False,
+        )
+
+    def of_features(self, head: LinearHead) -> tuple[Floats, Floats]:
+        """Return weight and bias for features of new images as the network computes them."""
+        weight = (head.weight @ self.basis.T) / self.sd
+        return weight, head.bias - weight @ self.mean
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The chosen candidate, and (m, K) logits of the labeled images by candidates that were fitted without them."""
+
+    name: CandidateName
+    logits: Floats
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Classifiers for new images, by features that are matched if there is a shift."""
+
+    fixed: dict[CandidateName, Floats]  # (n, K) logits of all new images
+    source: Features  # (S, D) of training images
+    source_label: Ints
+    new: Features  # (n, D)
+    rows: Ints  # (m,) of the labeled images
+    label: Ints  # (m,)
+    units: Ints  # (m,) of images that are held out together
+    n_classes: int
+    pooled: _Space
+    standardized: _Space  # in each laboratory
+
+    def _fitted(self, name: CandidateName, some: Ints) -> list[tuple[_Space, LinearHead]]:
+        """Fit a candidate to some of the labels; its logits are the mean of those of these layers."""
+        label = self.label[some]
+        of_source = 1 / np.bincount(self.source_label)[self.source_label]
+        of_new = 1 / np.sqrt(np.bincount(label)[label])
+        weights = np.concatenate([of_source / of_source.sum(), _LABEL_WEIGHT * of_new / of_new.sum()])
+        spaces = [self.pooled, self.standardized] if name == "averaged" else [self.pooled]
+        heads = [space.fit(self.source_label, some, label, weights, self.n_classes) for space in spaces]
+        if name == "averaged":  # with equal proportions of all classes
+            share = np.bincount(np.concatenate([self.source_label, label]), weights, self.n_classes) / weights.sum()
+            heads[1] = replace(heads[1], bias=heads[1].bias - np.log(share).astype(np.float32))
+        return list(zip(spaces, heads, strict=True))
+
+    def fit(self, name: CandidateName) -> LinearHead:
+        """Fit the last layer of a candidate to all labels."""
+        layers = [space.of_features(head) for space, head in self._fitted(name, np.arange(len(self.rows)))]
+        weight, bias = (np.mean([layer[k] for layer in layers], axis=0).astype(np.float32) for k in (0, 1))
+        return LinearHead(weight, bias, None)
+
+    def _logits_of(self, name: CandidateName, others: Ints, held_out: Ints) -> Floats:
+        """Return logits of some labeled images by a candidate that is fitted to others."""
+        BY_SIGNAL.check()
+        if name in self.fixed:
+            return self.fixed[name][self.rows[held_out]]
+        logits: Floats = np.mean(
+            [head.logits(space.new[held_out]) for space, head in self._fitted(name, others)], axis=0
+        )
+        return logits
+
+    def choose(self, order: Sequence[CandidateName], some: Ints) -> _Choice:
+        """Return the candidate that predicts most of some labels right, by cross-validation on these.
+
+        Args:
+            order: candidates, the simplest first: of several, the first one is chosen.
+            some: numbers of labeled images.
+        """
+        fold = _folds(self.label[some], self.units[some], _N_INNER_FOLDS)
+        logits_of = {name: np.empty((len(some), self.n_classes)) for name in order}
+        for k in np.unique(fold):
+            for name, logits in logits_of.items():
+                logits[fold == k] = self._logits_of(name, some[fold != k], some[fold == k])
+        n_right = {name: int((each.argmax(axis=1) == self.label[some]).sum()) for name, each in logits_of.items()}
+        best = max(order, key=lambda name: (n_right[name], -order.index(name)))
+        return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
+
+    def estimate(self, order: Sequence[CandidateName]) -> int:
+        """Return how many labels the whole procedure predicts right without them: the choice, then the fit."""
+        n_right, fold = 0, _folds(self.label, self.units, _N_FOLDS)
+        for k in np.unique(fold):
+            others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            logits = self._logits_of(self.choose(order, others).name, others, held_out)
+            n_right += int((logits.argmax(axis=1) == self.label[held_out]).sum())
+        return n_right
+
+    def ood(self, predicted: Ints, images: _Images) -> tuple[FeatureStatistics, OodThreshold]:
+        """Return the feature statistics of both laboratories, and the limit beyond which images are unfamiliar."""
+        new = np.sort(np.random.default_rng(0).permutation(len(self.new))[:_MOST_NEW])
+        features = np.concatenate([self.source, self.new[new]])
+        label = np.concatenate([self.source_label, predicted[new]])
+        units = images.units([images.positions[row] for row in new.tolist()])
+        held_out = np.concatenate([np.arange(len(self.source)), len(self.source) + units])
+        fold = np.random.default_rng(0).integers(0, 5, held_out.max() + 1)[held_out]
+        distance = held_out_distances(features, label, fold, 0)
+        directions = directions_for(features, 0, n_directions(*features.shape))
+        usual = float(np.median(distance))
+        limit = max(limit_of(distance), usual + 1)
+        limits = OodThreshold(
+            usual=usual,
+            limit=limit,
+            n=len(distance),
+            n_beyond=int((distance > limit).sum()),
+            calibrated_on="held-out training images",
+        )
+        return feature_statistics(directions, features, label), limits
+
+
+def _folds(label: Ints, units: Ints, n_folds: int) -> Ints:
+    return fold_units(label, units, min(n_folds, len(np.unique(units))), 0)
+
+
+def _candidates(
+    as_is: Floats,
+    base: Classifier,
+    home: _Images,
+    images: _Images,
+    labeled: tuple[Ints, Ints],
+    preprocessing: Preprocessing,
+    context: RunContext,
+) -> _Candidates:
+    """Return the candidates with the features of both laboratories."""
+    number = {name: k for k, name in enumerate(base.classes)}
+    split_of = {row.image_id: row.split for row in context.run.split}
+    records, (rows, label) = home.data.records, labeled
+    fitted = [i for i, record in enumerate(records) if split_of.get(record.image_id) in ("train", "val")]
+    some_fitted = np.sort(np.random.default_rng(0).permutation(fitted)[:_MOST_SOURCE]).tolist()
+    source = home.features(base, base.card.preprocessing, context, some_fitted)
+    new = images.features(base, preprocessing, context)
+    of_source, of_new = moments(source), moments(new)
+    mean = (of_source[0] + of_new[0]) / 2
+    of_both = mean, np.sqrt((of_source[1] ** 2 + of_new[1] ** 2) / 2 + (of_source[0] - mean) ** 2)
+    return _Candidates(
+        fixed={"as-is": as_is, "matched": linear_logits(new, *_arrays(base)).astype(np.float64)},
+        source=source,
+        source_label=np.array([number[records[i].label or ""] for i in some_fitted]),
+        new=new,
+        rows=rows,
+        label=label,
+        units=images.units([images.positions[row] for row in rows.tolist()]),
+        n_classes=len(number),
+        pooled=_Space.of(source, of_both, new[rows], of_both),
+        standardized=_Space.of(source, of_source, new[rows], of_new),
+    )
+
+
+def _arrays(classifier: Classifier) -> tuple[Features, Features]:
+    head = classifier.read_head()
+    return head["head.weight"], head["head.bias"]

@@ -1,0 +1,148 @@
+"""A classifier that is adapted to another laboratory: what it does, says and refuses."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.reports.reported import read_run
+from coverslip.reports.verdict import verdict_of_classifier, verdict_of_run
+from coverslip.runs.folder import Run
+
+RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}}
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("parent")
+    cells = write_cells(folder / "cells", 150, ground=(0.25, 0.25, 0.3))
+    return cs.train(str(cells), cs.Recipe.model_validate(RECIPE), out=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same cells in other colors, on a bright ground, without labels but in their names' table."""
+    folder = tmp_path_factory.mktemp("new")
+    return write_cells(folder / "there", 90, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7, n_slides=5)
+
+
+def labeled(new: Path, n: int, table: Path, names: tuple[str, ...] = ("small", "medium", "large")) -> Path:
+    """The i-th picture is of the i-th class in turn."""
+    files = sorted(new.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label"])
+        writer.writerows([str(each), names[i % 3]] for i, each in enumerate(files[:n]))
+    return table
+
+
+@pytest.mark.slow
+def test_without_labels_every_decision_stays_uncertain_and_the_verdict_says_so(
+    parent: Run, new: Path, tmp_path: Path
+) -> None:
+    record = cs.adapt(parent, new, out=tmp_path / "adapted", device="cpu")
+    assert record.has_shift
+    assert (record.selected, record.n_labels, record.n_right) == ("matched", 0, None)
+    run = cs.open_run(tmp_path / "adapted")
+    assert run.adaptation == record
+    assert run.card is not None
+    assert not run.card.is_checked
+    assert run.card.preprocessing.matching is not None
+    rows = cs.load_classifier(run, device="cpu").predict(new)
+    assert {row.decision for row in rows} <= {"uncertain", "unfamiliar"}
+    assert sum(row.decision == "uncertain" for row in rows) > len(rows) / 2
+    verdict = verdict_of_run(read_run(run.folder))
+    assert (verdict.use, verdict.reasons[0].code) == ("unknown", "limit-adapted-unchecked")
+    exported = verdict_of_classifier(cs.export(run, out=tmp_path / "adapted.coverslip"))
+    assert exported is not None
+    assert (exported.use, exported.headline) == (verdict.use, verdict.headline)
+    # Test images at home are decided as in the training.
+    at_home = cs.evaluate(run, device="cpu")
+    assert at_home.metrics["accuracy"].value == pytest.approx(record.home_after)
+    assert any(row.decision == row.predicted for row in at_home.predictions)
+
+
+@pytest.mark.slow
+def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path, tmp_path: Path) -> None:
+    before = (parent.folder / "classifier/classifier.json").read_bytes()
+    table = labeled(new, 30, tmp_path / "labels.csv")
+    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu")
+    assert record.n_labels == 30
+    assert record.n_right is not None
+    assert record.n_right_before is not None
+    assert [each.name for each in record.candidates][:3] == ["as-is", "matched", "pooled"]
+    assert record.n_right >= record.n_right_before
+    assert (record.low or 0) < record.n_right / 30 <= (record.high or 0)
+    run = cs.open_run(tmp_path / "adapted")
+    assert run.card is not None
+    assert run.card.is_checked
+    assert (parent.folder / "classifier/classifier.json").read_bytes() == before
+    truth = labeled(new, 90, tmp_path / "all.csv")
+    there = cs.evaluate(run, truth, name="there", device="cpu").metrics["accuracy"].value
+    unadapted = cs.evaluate(parent, truth, name="there", device="cpu").metrics["accuracy"].value
+    assert there is not None
+    assert unadapted is not None
+    assert there >= unadapted
+    assert verdict_of_run(read_run(run.folder)).use in ("care", "no")
+    # An exported network predicts the same.
+    onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")
+    assert json.loads((onnx / "verification.json").read_text())["passed"]
+
+
+@pytest.mark.slow
+def test_images_like_those_of_the_training_need_no_adaptation(
+    parent: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = write_cells(tmp_path / "same", 60, ground=(0.25, 0.25, 0.3), is_sorted=False, seed=3)
+    out = tmp_path / "adapted"
+    assert main(["adapt", str(parent.folder), str(same), "--out", str(out), "--json", "--device", "cpu"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["has_shift"], answer["selected"]) == (False, None)
+    assert not out.exists()
+    # Labels are still used.
+    table = labeled(same, 20, tmp_path / "labels.csv")
+    record = cs.adapt(parent, same, table, out=out, device="cpu")
+    assert record.n_right_before is not None
+    assert record.selected in ("as-is", "pooled", "averaged")
+    assert record.zoom == (1.0, 1.0)
+
+
+def _refused(parent: Run, new: Path, labels: Path | None, out: Path) -> str:
+    with pytest.raises(CoverslipError) as refused:
+        cs.adapt(parent, new, labels, out=out, device="cpu")
+    assert not out.exists()
+    return refused.value.code
+
+
+@pytest.mark.slow
+def test_refusals_leave_nothing(parent: Run, new: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    few = write_cells(tmp_path / "few", 12, is_sorted=False)
+    assert _refused(parent, few, None, out) == "adapt-few-images"
+    at_home = [Path(row.path) for row in parent.split if row.split == "train"]
+    assert at_home
+    assert _refused(parent, parent.folder.parent / "cells", None, out) == "adapt-training-images"
+    tables = {
+        "adapt-unknown-class": labeled(new, 30, tmp_path / "a.csv", ("small", "huge", "large")),
+        "adapt-few-labels": labeled(new, 9, tmp_path / "b.csv"),
+        "adapt-one-class": labeled(new, 30, tmp_path / "c.csv", ("small", "none-of-these", "unusable")),
+        "adapt-label-of-other-image": labeled(few, 12, tmp_path / "d.csv"),
+    }
+    for code, table in tables.items():
+        assert _refused(parent, new, table, out) == code
+
+
+@pytest.mark.slow
+def test_without_training_images_matching_is_refused_with_the_reason(new: Path, tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 90, ground=(0.25, 0.25, 0.3))
+    run = cs.train(str(cells), cs.Recipe.model_validate(RECIPE), out=tmp_path / "run")
+    cells.rename(tmp_path / "moved")
+    with pytest.raises(BadRun) as refused:
+        cs.adapt(run, new, out=tmp_path / "out", device="cpu")
+    assert refused.value.code == "adapt-without-training-images"
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,48 @@
+"""From unfamiliar images to a classifier that is adapted to them, by clicks and keys in a real browser."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import RunningApp, check_accessible, open_page
+from drawing import write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+CLASSES = ("large", "medium", "small")
+RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}}
+
+
+def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
+    page_for_axe: "Page", app_server: RunningApp
+) -> None:
+    page = page_for_axe
+    home = app_server.opened(write_cells(app_server.root / "home", 150, classes=CLASSES, ground=(0.25, 0.25, 0.3)))
+    there = write_cells(app_server.root / "there", 60, classes=CLASSES, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7)
+    new = app_server.opened(there, is_labeled=False)
+    run = app_server.trained(home["id"], RECIPE, "At home", with_report=True)
+    prediction = app_server.predicted(run, new["id"])
+    open_page(page, f"/predictions/{prediction}")
+    page.get_by_role("button", name="Adapt to these images").click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_role("combobox").input_value() == new["id"]
+    check_accessible(page)
+    # The gallery has a key for each class of the classifier.
+    dialog.get_by_role("button", name="Label images").click()
+    page.get_by_role("gridcell").first.click()
+    names = [each["name"] for each in app_server.get(f"datasets/{new['id']}")["classes"]]
+    assert sorted(names) == sorted(CLASSES)
+    for _ in range(18):
+        name = page.locator("[role=gridcell][aria-selected=true]").first.get_attribute("title") or ""
+        kind = CLASSES[int(name.rpartition("_")[2].partition(".")[0]) % 3]
+        page.keyboard.press(str(names.index(kind) + 1))
+    app_server.until(f"datasets/{new['id']}", lambda dataset: dataset["n_labeled"] == 18)
+    open_page(page, f"/predictions/{prediction}")
+    page.get_by_role("button", name="Adapt to these images").click()
+    dialog.get_by_text("18 images of them have a label").wait_for()
+    dialog.get_by_role("button", name="Adapt", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    adapted = page.url.rpartition("/")[2]
+    assert app_server.ended(f"jobs/{adapted}")["state"] == "done"
+    page.get_by_text("It was adapted to another laboratory.").first.wait_for()
