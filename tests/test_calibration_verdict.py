@@ -6,7 +6,7 @@ import pytest
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import metric_intervals
-from coverslip.reports.sections.curves import calibration_direction
+from coverslip.reports.sections.curves import _excess_words, calibration_direction
 
 
 def direction_of(n_classes: int, *, temperature: float = 1.0, shift: float = 0.0, n: int = 3000) -> str:
@@ -50,3 +50,14 @@ def test_an_intercept_that_is_not_zero_shows_wrong_probabilities_although_the_er
     assert calibration_direction(metrics, -0.01, 5) == "extreme"
     del metrics["calibration_intercept"], metrics["calibration_slope"]  # not defined
     assert calibration_direction(metrics, -0.01, 5) == "right"
+
+
+def test_an_error_that_is_not_shown_to_be_above_chance_is_shown_by_its_upper_end():
+    assert _excess_words(Metric(value=0.03, low=-0.04, high=0.08)) == "≤ 0.08"
+    assert _excess_words(Metric(value=0.05, low=0.02, high=0.08)).startswith("0.05")
+
+
+def test_certain_probabilities_without_an_error_have_an_interval_above_zero():
+    label = np.arange(40) % 2
+    error = metric_intervals(np.eye(2)[label], label, None, metrics=["ece_excess"])["ece_excess"]
+    assert error.value == error.low == 0 < error.high < 0.2
