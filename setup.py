@@ -1,12 +1,14 @@
-"""What pyproject.toml can't say: a package without its built pages is not built at all."""
+"""What pyproject.toml can't say: a package without its built pages is not built, and a registry has no other files."""
 
+import re
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-PAGES = Path(__file__).resolve().parent / "src" / "coverslip" / "app" / "static" / "index.html"
+ROOT = Path(__file__).resolve().parent
+PAGES = ROOT / "src" / "coverslip" / "app" / "static" / "index.html"
 
 
 def check_pages() -> None:
@@ -27,4 +29,14 @@ class SourcesWithPages(sdist):
         super().run()
 
 
-setup(cmdclass={"build_py": BuildWithPages, "sdist": SourcesWithPages})
+def description() -> str:
+    """README.md without the pictures of the repository, and with the texts of links to its files."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"(!?)\[([^\]]*)\]\((?!https?:)[^)]+\)", lambda link: "" if link[1] else link[2], text)
+
+
+setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
+    cmdclass={"build_py": BuildWithPages, "sdist": SourcesWithPages},
+)

@@ -5,6 +5,7 @@ names.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def check(wheel: Path) -> None:
         sys.exit(f"wheel: its metadata lack {', '.join(missing)}")
     if metadata.description_content_type != "text/markdown":
         sys.exit("wheel: its description is not declared as Markdown")
+    if links := re.findall(r"\]\((?!https?:)([^)]+)\)", metadata.description or ""):
+        sys.exit(f"wheel: its description links to {', '.join(links)}, which a registry does not have")
 
 
 def main() -> int:

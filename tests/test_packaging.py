@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_all_files_name_the_same_version() -> None:
     named = {
         "CITATION.cff": r"^version: (.+)$",
         "packaging/conda/construct.yaml": r"^version: (.+)$",
+        "packaging/conda/recipe.yaml": r"^  version: (\d.+)$",
         "docs/install.md": r"coverslip[-_](\d+\.\d+\.\d+)[-_]",
         "README.md": r"coverslip-(\d+\.\d+\.\d+)-",
     }
@@ -68,6 +70,18 @@ def test_scripts_are_valid() -> None:
         shell = "bash" if script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash") else "sh"
         assert subprocess.run([shell, "-n", script], check=False).returncode == 0, script
         assert script.stat().st_mode & 0o100, script
+
+
+def test_the_conda_recipe_needs_what_the_package_and_its_app_need() -> None:
+    import yaml
+
+    recipe = yaml.safe_load((PACKAGING / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name = re.compile(r"[\w.-]+")
+    wanted = {name.match(each)[0] for each in [*project["dependencies"], *project["optional-dependencies"]["app"]]}  # type: ignore[index]
+    recipe_names = {each.split()[0].replace("matplotlib-base", "matplotlib") for each in recipe["requirements"]["run"]}
+    # Only faster, and not on Windows.
+    assert recipe_names - {"python", "argon2-cffi"} == wanted - {"uvloop"}
 
 
 def test_files_of_the_server_name_options_that_exist() -> None:
