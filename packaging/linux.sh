@@ -47,7 +47,7 @@ Description: train, test and use classifiers of microscope images
  intervals and predictions for new images, in the browser or on the command
  line. Everything stays on your computer.$content
 CONTROL
-dpkg-deb --root-owner-group -Zzstd -z9 --build "$root" "dist/${name}_${version}_$architecture.deb"
+dpkg-deb --root-owner-group -Zxz -z6 --build "$root" "dist/${name}_${version}_$architecture.deb"
 
 # The same folder with an installer that needs no administrator. Every system has gzip, but not xz or zstd.
 cp packaging/linux/{install.sh,uninstall.sh,coverslip.desktop} web/public/icon.svg "$root/opt/coverslip/"
