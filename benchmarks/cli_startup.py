@@ -38,8 +38,8 @@ def measure_starts(run: str, image: str) -> None:
         out = str(Path(folder) / "predictions.csv")
         starts = {
             "predict of one image": (["-m", "coverslip", "predict", run, image, "--out", out], 0.7),
-            "importing the app": (["-c", "import coverslip.app.server"], 1.2),
-            "importing the process of a job": (["-c", "import coverslip.workspace.jobs.process"], 1.0),
+            "app": (["-c", "import coverslip.app.server"], 1.2),
+            "process of a job": (["-c", "import coverslip.workspace.jobs.process"], 1.0),
         }
         for what, (arguments, target) in starts.items():
             seconds = []
@@ -65,7 +65,7 @@ def main() -> None:
         return
     bare = median_seconds([sys.executable, "-c", "pass"])
     print(f"{'python -c pass':<26} {bare:.3f} s")
-    for arguments in (["--help"], ["train", "--help"], ["--version"]):
+    for arguments in (["--help"], ["train", "--help"]):
         took = median_seconds([sys.executable, "-m", "coverslip", *arguments])
         print(f"{'coverslip ' + ' '.join(arguments):<26} {took:.3f} s   {took / bare:.1f} x python -c pass")
         of, note = f"`coverslip {' '.join(arguments)}`", f"{took / bare:.1f} times `python -c pass`"
