@@ -208,6 +208,11 @@ def test_other_groups_and_names_are_those_of_the_dataset_at_once(tmp_path: Path)
     assert grouped is not None
     assert grouped.live.images.groups == tuple(image.group for image in listed(workspace, dataset_id))
     assert None not in grouped.live.images.groups
+    # Each group has test images: no label is fitted, for another reason than that there is none.
+    test = {image.row_id for image in listed(workspace, dataset_id, only="reserved")}
+    label(workspace, dataset_id, [image for image in listed(workspace, dataset_id) if image.row_id not in test][:3])
+    state = live_state(workspace, dataset_id)
+    assert (state.n_fitted, state.n_tied) == (0, 3)
 
     (tmp_path / "cells" / before.image_ids[0]).rename(tmp_path / "cells" / f"slide9_{N}.png")
     refresh_dataset(workspace, dataset_id)

@@ -1,9 +1,9 @@
-"""Live in the gallery, by keys in a real browser: labels predict all others."""
+"""Live in the gallery, by keys in a real browser: labels predict all others, and are trained and tested."""
 
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import RunningApp, check_accessible, open_page
+from browser import JOB_MS, RunningApp, check_accessible, open_page
 from drawing import write_cells
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ def label_next(page: "Page", n: int) -> None:
         page.keyboard.press(str(CLASSES.index(class_of(name)) + 1))
 
 
-def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
-    page_for_axe: "Page", app_server: RunningApp
-) -> None:
-    page = page_for_axe
+def switched_on(page: "Page", app_server: RunningApp, name: str, n: int) -> str:
+    """Open images without classes, switch live on, and select the first suggested one; the dataset."""
     images = app_server.opened(
-        write_cells(app_server.root / "live", N, classes=CLASSES, is_sorted=False), is_labeled=False
+        write_cells(app_server.root / name, n, classes=CLASSES, is_sorted=False), is_labeled=False
     )
     at = f"datasets/{images['id']}"
     app_server.send(at, {"classes": CLASSES}, "PATCH")
@@ -42,10 +40,45 @@ def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
         page.get_by_role("button", name="Suggest images", exact=True).click()
     suggested = app_server.get(f"lists/{images['id']}/rows?only=suggested&sort=suggested")["items"]
     page.locator(f"[data-index='0'][title='{suggested[0]['path']}']").click()
+    return str(images["id"])
+
+
+def test_sixty_labels_become_a_classifier_that_is_tested_on_the_reserved_images(
+    page: "Page", app_server: RunningApp
+) -> None:
+    dataset = switched_on(page, app_server, "tested", 150)
+    at, live_at = f"datasets/{dataset}", f"computations/live/{dataset}"
+    assert page.get_by_role("button", name="Train and test").is_disabled()
+    label_next(page, 60)
+    app_server.until(at, lambda dataset: dataset["n_labeled"] == 60)
+    listed = app_server.get(f"lists/{dataset}/rows?only=reserved&limit=500")["items"]
+    tested = {image["row_id"] for image in listed if image["label"] is not None}
+    state = app_server.get(live_at)
+    assert len(tested) == state["n_reserved_labeled"] < state["n_reserved"] < 60
+
+    page.get_by_role("button", name="Train and test").click()
+    page.wait_for_url("**/runs/*")
+    page.get_by_role("link", name="Label test images").wait_for(timeout=JOB_MS)
+    run = page.url.rpartition("/")[2].partition("?")[0]
+    of_test = app_server.get(f"lists/{dataset}/rows?run={run}&part=test&limit=500")["items"]
+    assert {image["row_id"] for image in of_test} == tested
+    results = app_server.get(f"jobs/{run}/results")
+    assert results["metrics"]["n"] == results["n_reserved_labeled"] == len(tested)
+    assert "folds" not in results["metrics"]
+    # Folds would test images that were selected.
+    assert not page.get_by_role("link", name="Cross-validate").is_visible()
+    page.get_by_role("link", name="Label test images").click()
+    page.get_by_text(f"{len(listed) - len(tested)} images").wait_for()
+
+
+def test_a_few_keys_predict_all_other_images(page_for_axe: "Page", app_server: RunningApp) -> None:
+    page = page_for_axe
+    dataset = switched_on(page, app_server, "live", N)
+    at = f"datasets/{dataset}"
     label_next(page, 16)
     page.locator(".ring.predicted").first.wait_for()
     app_server.until(at, lambda dataset: dataset["n_labeled"] == 16)
-    state = app_server.get(f"computations/live/{images['id']}")
+    state = app_server.get(f"computations/live/{dataset}")
     n_tested = min(8, state["n_reserved"])  # every second image is one of the test set
     assert (state["estimate"]["n"], state["n_fitted"]) == (n_tested, 16 - n_tested)
     page.get_by_text(f"{state['estimate']['n_right']} of {n_tested} random test images right").wait_for()
@@ -64,4 +97,4 @@ def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
 
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Switch live on").wait_for()
-    assert app_server.get(f"computations/live/{images['id']}")["n_reserved"] > 0
+    assert app_server.get(f"computations/live/{dataset}")["n_reserved"] > 0

@@ -92,6 +92,20 @@ def test_the_estimate_has_an_exact_interval_from_ten_images_and_states_skipped_o
     assert (estimate.low, estimate.high) == pytest.approx((0.5550, 0.9975), abs=1e-4)
 
 
+def test_macro_f1_is_stated_from_ten_labeled_test_images_of_each_class() -> None:
+    live = live_of(32)
+    for k in range(59):
+        live.label([f"{k}.png"], "abc"[k % 3])
+    f1 = live.estimate().macro_f1
+    assert f1 is not None  # 11, 11 and 10 test images
+    assert (f1.value, f1.high) == (1, 1)
+    assert 0.7 < (f1.low or 0) < 1
+    live.label(["59.png"], "d")  # of which there is no test image
+    assert live.estimate().macro_f1 is None
+    live.label(["59.png", "2.png"], None)
+    assert live.estimate().macro_f1 is None
+
+
 def test_the_interval_is_over_groups_from_thirty_images_on() -> None:
     groups = tuple(str(k // 10) for k in range(N))
     together, apart = (live_of(40, images=replace(images_in_clusters(), groups=g)) for g in (groups, (None,) * N))
@@ -144,6 +158,7 @@ def test_copies_of_test_images_and_images_of_their_groups_are_neither_fitted_nor
     live.label(["20.png", "50.png"], "wrong")
     assert live.fit is not None
     assert live.fit.classes == ("a", "b", "c")
+    assert (live.n_tied, plain.n_tied) == (2, 0)
 
 
 def test_of_many_labels_those_of_rare_classes_are_fitted_and_a_new_one_changes_few(

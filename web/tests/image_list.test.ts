@@ -45,12 +45,15 @@ test('rows that arrive before the first image move the focus only if an image is
 test('an order that stays is requested again by the user only, and a selection of all is then what is shown', async () => {
   let rows = [3, 1];
   let nRead = 0;
+  let removed = 0;
   const list = new ImageList<Image, Filters>(
     {
       list: async () => ({ rows: Uint32Array.from(rows), digest: `of ${rows}` }),
-      read: async () => {
+      read: async (requested) => {
         nRead += 1;
-        return [];
+        return Array.from(requested, (row_id) => ({ row_id }) as Image).filter(
+          ({ row_id }) => row_id !== removed,
+        );
       },
       sheetUrl: () => '',
     },
@@ -66,6 +69,14 @@ test('an order that stays is requested again by the user only, and a selection o
   expect(selectedOf(list, all(list.selection))).toEqual({ rows: [3, 1] });
   await list.show({ sort: 'certainty' });
   expect([...list.rows!]).toEqual([1, 3]);
+
+  // An image that is not in the dataset any more has no cell.
+  list.selection = all(list.selection);
+  removed = 1;
+  await list.reload();
+  while (list.n === 2) await Promise.resolve();
+  expect([...list.rows!]).toEqual([3]);
+  expect(selectedOf(list, list.selection)).toEqual({ rows: [3] });
 });
 
 test('a selection of all contains the images that were shown, and names the list of which they are', async () => {

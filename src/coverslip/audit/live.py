@@ -36,6 +36,8 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.intervals import exact_ends
 from coverslip.evaluation.proportions import Votes, effective_counts
+from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import metric_intervals
 from coverslip.events import Emit, show
 from coverslip.machine import select_device
 from coverslip.messages import Message, message
@@ -127,9 +129,11 @@ class LiveEstimate(DocumentedFields):
     n_skipped: int
     """Images without a label, or excluded, that were drawn before the last labeled one: if skipped ones are difficult,
     the accuracy is too high."""
+    macro_f1: Metric | None
+    """With its 95% confidence interval; null: a class has labels, but fewer than 10 of labeled test images."""
 
 
-FEWEST_FOR_INTERVAL = 10
+FEWEST_FOR_INTERVAL = 10  # labeled test images, and for macro-F1 in each class
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +234,12 @@ class Live:
         """Return the images that have a label or not, in order, without the test set and what is tied to it."""
         are_labeled = np.array([label is not None for label in self._labels], bool)
         return np.flatnonzero((are_labeled == has_label) & ~self.is_test & ~self._is_tied() & ~self._is_excluded)
+
+    @property
+    def n_tied(self) -> int:
+        """Number of labeled images that are not fitted, because they are copies of test images or of their groups."""
+        are_labeled = np.array([label is not None for label in self._labels], bool)
+        return int((are_labeled & self._is_tied() & ~self._is_excluded).sum())
 
     def _is_tied(self) -> Bools:
         """Return (n,) whether an image has the features of a test image, as a copy has, or is of its group.
@@ -342,16 +352,31 @@ class Live:
         last = max((k for k, is_tested in enumerate(are_tested) if is_tested), default=-1)
         n, n_skipped = len(tested), are_tested[: last + 1].count(False)
         if fit is None:
-            return LiveEstimate(0, 0, None, None, len(drawn), n_skipped)
-        predicted = fit.predicted
-        is_right = np.array([fit.classes[predicted[row]] == self._labels[row] for row in tested], np.float64)
+            return LiveEstimate(0, 0, None, None, len(drawn), n_skipped, None)
+        predicted = [fit.classes[k] for k in fit.predicted[tested].tolist()]
+        is_right = np.array(
+            [name == self._labels[row] for row, name in zip(tested, predicted, strict=True)], np.float64
+        )
         n_right, low, high = int(is_right.sum()), None, None
         if n >= FEWEST_FOR_INTERVAL:
             groups = [self.images.groups[row] or f"\0{row}" for row in tested]
             votes = Votes.of(is_right[:, None], groups)
             counted = float(n) if n < _FEWEST_FOR_GROUPS else min(float(n), effective_counts(votes).n)
             low, high = exact_ends(n_right / n, counted)
-        return LiveEstimate(n_right, n, low, high, len(drawn), n_skipped)
+        return LiveEstimate(n_right, n, low, high, len(drawn), n_skipped, self._macro_f1(tested, predicted))
+
+    def _macro_f1(self, tested: Sequence[int], predicted: Sequence[str]) -> Metric | None:
+        """Return macro-F1 of labeled test images; None if a class has labels, but too few of them."""
+        included = np.flatnonzero(~self._is_excluded).tolist()
+        names = sorted({name for row in included if (name := self._labels[row]) is not None})
+        code = {name: k for k, name in enumerate(names)}
+        label = np.array([code[str(self._labels[row])] for row in tested], np.int64)
+        if np.bincount(label, minlength=len(names)).min() < FEWEST_FOR_INTERVAL:
+            return None
+        probability = np.eye(len(names))[[code[name] for name in predicted]]
+        groups = np.array([self.images.groups[row] or "" for row in tested])
+        measured = metric_intervals(probability, label, groups if any(groups) else None, metrics=["macro_f1"])
+        return measured["macro_f1"]
 
 
 def live(

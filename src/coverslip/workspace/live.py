@@ -21,11 +21,11 @@ from coverslip.workspace.store.database import read_transaction, write_transacti
 from coverslip.workspace.store.rows import (
     class_order,
     dataset_row,
-    is_present_in,
     load_dataset,
     now,
     refuse_unread,
     replace_rows,
+    reserved_counts,
     reserved_ids,
     row_ids_of,
 )
@@ -57,6 +57,9 @@ class LiveState(ResultState):
     """Of the dataset whose labels were fitted; null: live is off."""
     n_fitted: int
     """Fitted labels: those outside the reserved test set."""
+    n_tied: int
+    """Labels outside the reserved test set that are not fitted: the images are copies of test images, or of their
+    groups."""
     n_missing: int
     """Readable images that cannot be predicted, because they were added or changed after their features were computed;
     without overwritten ones, which are not predicted until their labels are kept or dropped."""
@@ -83,7 +86,7 @@ def live_state(workspace: Workspace, dataset_id: str) -> LiveState:
     view = live_view(workspace, dataset_id)
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        n_reserved, n_reserved_labeled = _reserved_counts(connection, dataset_id)
+        n_reserved, n_reserved_labeled = reserved_counts(connection, dataset_id)
         is_usable = ~images.c.is_excluded & images.c.content_before.is_(None)
         is_usable &= images.c.problem.is_distinct_from("unreadable")
         counted = select(func.count()).where(images.c.dataset_id == dataset_id, is_usable)
@@ -94,6 +97,7 @@ def live_state(workspace: Workspace, dataset_id: str) -> LiveState:
         **work.of_result("not-requested" if view is None else "outdated" if n_missing else "ready"),
         revision=None if view is None else view.revision,
         n_fitted=0 if view is None else view.n_fitted,
+        n_tied=0 if view is None else view.n_tied,
         n_missing=n_missing,
         classes=[]
         if view is None
@@ -102,14 +106,6 @@ def live_state(workspace: Workspace, dataset_id: str) -> LiveState:
         n_reserved=n_reserved,
         n_reserved_labeled=n_reserved_labeled,
     )
-
-
-def _reserved_counts(connection: Connection, dataset_id: str) -> tuple[int, int]:
-    """Return how many images are reserved, and how many of them have a label."""
-    is_present = is_present_in(dataset_id, reserved_images)
-    counted = select(func.count(), func.count(images.c.label)).select_from(reserved_images).join(images, is_present)
-    n, n_labeled = connection.execute(counted.where(reserved_images.c.dataset_id == dataset_id)).one()
-    return n, n_labeled
 
 
 def start_live(workspace: Workspace, dataset_id: str) -> LiveState:

@@ -408,6 +408,14 @@ def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
+def reserved_counts(connection: Connection, dataset_id: str) -> tuple[int, int]:
+    """Return how many images are reserved as test set, and how many of them have a label and are not excluded."""
+    is_present, label = is_present_in(dataset_id, reserved_images), case((~images.c.is_excluded, images.c.label))
+    counted = select(func.count(), func.count(label)).select_from(reserved_images).join(images, is_present)
+    n, n_labeled = connection.execute(counted.where(reserved_images.c.dataset_id == dataset_id)).one()
+    return n, n_labeled
+
+
 def row_ids_of(connection: Connection, dataset_id: str) -> dict[str, int]:
     """Return the row_ids of the images of a dataset by ID."""
     query = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)

@@ -41,6 +41,7 @@ from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
+from coverslip.workspace.store.rows import reserved_counts
 from coverslip.workspace.store.workspace import Workspace
 
 RESULTS = Kind("app-results", bound_bytes=5 * 10**8)
@@ -100,6 +101,10 @@ class Results(Measurement):
 
     facts: list[tuple[str, str]]
     """Key facts: name and value."""
+    n_reserved: int = 0
+    """Images of the random test set that its dataset has reserved now; 0: none."""
+    n_reserved_labeled: int = 0
+    """These with a label: the test set of the next training."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -112,7 +117,10 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_measured:
         raise Conflict("no-results-yet")
-    return stored_result(job.id, Results, _stamp(job.run), lambda: _results(read_run(job.folder)))
+    results = stored_result(job.id, Results, _stamp(job.run), lambda: _results(read_run(job.folder)))
+    with workspace.engine.connect() as connection:
+        n_reserved, n_labeled = reserved_counts(connection, job.dataset_id or "")
+    return replace(results, n_reserved=n_reserved, n_reserved_labeled=n_labeled)
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:

@@ -50,6 +50,7 @@ class LiveView:
     margins: Mapping[int, float]  # of these
     classes: Sequence[str]  # with fitted labels
     n_fitted: int  # labels
+    n_tied: int  # labels that are not fitted, because their images are copies of test images or of their groups
     n_included: int  # images with features that are not excluded
     estimate: LiveEstimate
     live: Live  # at this revision, under `lock` only
@@ -223,6 +224,7 @@ def _fitted(connection: Connection, row: AnyRow, loaded: _Loaded) -> LiveView:
         classes=() if fit is None else fit.classes,
         n_included=len(row_ids) - int(np.isin(row_ids, excluded).sum()),
         n_fitted=len(live.rows(has_label=True)),
+        n_tied=live.n_tied,
         estimate=live.estimate(),
         live=live,
         lock=loaded.lock,

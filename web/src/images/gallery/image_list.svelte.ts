@@ -264,6 +264,15 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     return this.#fill();
   }
 
+  /** Remove images that the server does not have any more from an order that stays. */
+  #remove(requested: Uint32Array, items: readonly Item[]): void {
+    const present = new Set(items.map(({ row_id }) => row_id));
+    const removed = new Set(requested.filter((row) => !present.has(row)));
+    const rows = this.rows!.filter((row) => !removed.has(row));
+    this.isChanged = true; // the digest is that of more images
+    void this.#arrange({ ...this.#list!, rows }, this.matched!, false);
+  }
+
   #mark(rows: number[], nMoreWaiting: number): void {
     const at = (this.#clock += 1);
     for (const row of rows)
@@ -289,6 +298,7 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     try {
       const items = await this.source.read(rows);
       if (this.#newest.get(chunk) !== number) return; // a later request has newer details
+      if (items.length < rows.length && this.keepsOrder(this.matched!)) this.#remove(rows, items);
       for (const item of items) {
         const change = this.#changes.get(item.row_id);
         if (!change || (change.nWaiting === 0 && change.at <= requestedAt)) this.items.set(item.row_id, item);

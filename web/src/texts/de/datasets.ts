@@ -1,6 +1,6 @@
 import type { Texts } from '../en';
 import { count, plural } from '../language';
-import { micrometers, pValue } from '../numbers';
+import { interval, micrometers, pValue, score } from '../numbers';
 import { counts } from './counts';
 
 export const datasets: Texts['datasets'] = {
@@ -505,8 +505,18 @@ export const datasets: Texts['datasets'] = {
     orders: { suggested: 'Bilder vorschlagen', uncertain: 'Unsicherste zuerst' },
     renew: 'Reihenfolge nach den aktuellen Labels erneuern',
     leftOut: (names) => `Ohne Labels, daher nie vorhergesagt: ${names.join(', ')}`,
+    tied: (n) =>
+      plural(n, {
+        one: `${count(n)} Label wird nicht benutzt: Sein Bild ist die Kopie eines Testbilds oder aus dessen Gruppe`,
+        other: `${count(n)} Labels werden nicht benutzt: Ihre Bilder sind Kopien von Testbildern oder aus deren Gruppen`,
+      }),
     stop: 'Ausschalten',
+    train: 'Trainieren und testen',
+    trainHelp:
+      'Trainiert einen Klassifikator mit den Labels und testet ihn mit den zufälligen Testbildern, die ein Label haben. Nötig sind Labels von zwei Klassen und ein Testbild mit Label.',
+    fewTested: (n) => `weniger als ${count(n)}: Das Ergebnis wird ungenau`,
     right: (n, total) => `${count(n)} von ${count(total)} zufälligen Testbildern richtig`,
+    macroF1: (f1) => `Makro-F1 ${score(f1.value)} ${interval(f1.low, f1.high)}`,
     skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
     estimateHelp:
       'Die Genauigkeit auf zufällig gezogenen Bildern, an deren Labels nicht angepasst wird, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',

@@ -65,6 +65,9 @@ export const results: typeof english = {
         'train-there': 'Bilder zum Datensatz hinzufügen',
         'train-without-leakage': 'Mit anderer Aufteilung trainieren',
       },
+      fewTested: (n, total) =>
+        `${count(n)} der ${count(total)} zufälligen Testbilder haben ein Label. Mit weniger als 60 ist das Ergebnis ungenau: Geben Sie weiteren ein Label und trainieren Sie wieder.`,
+      labelTested: 'Testbildern Labels geben',
       crossValidate: 'Kreuzvalidierung mit 5 Teilen (bis zu 6-mal so lange)',
     },
     report: 'Bericht öffnen',

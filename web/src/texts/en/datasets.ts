@@ -1,6 +1,6 @@
 import { counts } from './counts';
 import { count, plural } from '../language';
-import { micrometers, pValue } from '../numbers';
+import { interval, micrometers, pValue, score } from '../numbers';
 
 export const datasets = {
   title: 'Datasets',
@@ -482,8 +482,19 @@ export const datasets = {
     orders: { suggested: 'Suggest images', uncertain: 'Least certain first' } as Record<string, string>,
     renew: 'Renew the order by the current labels',
     leftOut: (names: string[]) => `Without labels, so never predicted: ${names.join(', ')}`,
+    tied: (n: number) =>
+      plural(n, {
+        one: `${count(n)} label is not used: its image is a copy of a test image, or of its group`,
+        other: `${count(n)} labels are not used: their images are copies of test images, or of their groups`,
+      }),
     stop: 'Switch off',
+    train: 'Train and test',
+    trainHelp:
+      'Trains a classifier on the labels, and tests it on the labeled images of the random test set. Labels of two classes and a labeled test image are needed.',
+    fewTested: (n: number) => `fewer than ${count(n)}: the result will be imprecise`,
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
+    macroF1: (f1: { value: number | null; low?: number | null; high?: number | null }) =>
+      `Macro-F1 ${score(f1.value)} ${interval(f1.low, f1.high)}`,
     skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
     estimateHelp:
       'The accuracy on images that were drawn at random and whose labels are not fitted, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',

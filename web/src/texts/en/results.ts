@@ -72,6 +72,9 @@ export const results = {
         'train-there': 'Add images to the dataset',
         'train-without-leakage': 'Train with another split',
       },
+      fewTested: (n: number, total: number) =>
+        `${count(n)} of the ${count(total)} random test images have a label. With fewer than 60, the result is imprecise: label more of them, then train again.`,
+      labelTested: 'Label test images',
       crossValidate: 'Cross-validate in 5 folds (up to 6 times as long)',
     },
     report: 'Open the report',
