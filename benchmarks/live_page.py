@@ -60,6 +60,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         with serving(folder) as server:
             page = browser.new_page(base_url=server.address, viewport={"width": 1280, "height": 800}, locale="en-GB")
+            page.set_default_timeout(120_000)
             page.add_init_script("delete globalThis.SharedWorker")
             page.add_init_script(NOTE_DRAWN)
             label(server, page, folder / "cells", truth, arguments.labels, arguments.pictures)

@@ -7,7 +7,7 @@ from browser import JOB_MS, RunningApp, check_accessible, open_page
 from drawing import write_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 CLASSES = ("large", "small")
@@ -56,6 +56,10 @@ def test_sixty_labels_become_a_classifier_that_is_tested_on_the_reserved_images(
     state = app_server.get(live_at)
     assert len(tested) == state["n_reserved_labeled"] < state["n_reserved"] < 60
 
+    def train_small(route: "Route") -> None:
+        route.continue_(post_data=route.request.post_data_json | {"recipe": {"image_size": 32, "tta": 1}})
+
+    page.route("**/api/v1/runs", train_small)  # for time; otherwise the settings are the usual ones
     page.get_by_role("button", name="Train and test").click()
     page.wait_for_url("**/runs/*")
     page.get_by_role("link", name="Label test images").wait_for(timeout=JOB_MS)

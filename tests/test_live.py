@@ -100,10 +100,26 @@ def test_macro_f1_is_stated_from_ten_labeled_test_images_of_each_class() -> None
     assert f1 is not None  # 11, 11 and 10 test images
     assert (f1.value, f1.high) == (1, 1)
     assert 0.7 < (f1.low or 0) < 1
+    assert live.estimate().gain is None  # 27 fitted labels
     live.label(["59.png"], "d")  # of which there is no test image
     assert live.estimate().macro_f1 is None
     live.label(["59.png", "2.png"], None)
     assert live.estimate().macro_f1 is None
+
+
+def test_more_labels_are_expected_to_add_accuracy_where_they_did_so_far() -> None:
+    rng = np.random.default_rng(0)
+    centers, truth = rng.normal(size=(3, 40)), rng.integers(0, 3, 200)
+    names = tuple(map(str, range(200)))
+    gains = []
+    for noise in (2.0, 0.1):  # of classes that are difficult to distinguish, and of distant ones
+        features = (centers[truth] + noise * rng.normal(size=(200, 40))).astype(np.float32)
+        live = Live(LiveImages(names, names, (None,) * 200, features), ["abc"[k] for k in truth], np.arange(200) < 20)
+        gains.append(live.estimate().gain)
+    assert 0.005 < (gains[0] or 0) < 0.2
+    assert gains[1] == pytest.approx(0, abs=1e-4)
+    few = Live(LiveImages(names, names, tuple("ab" * 100), features), ["abc"[k] for k in truth], np.arange(200) < 0)
+    assert few.estimate().gain is None  # of two groups, whose images resemble each other
 
 
 def test_the_interval_is_over_groups_from_thirty_images_on() -> None:

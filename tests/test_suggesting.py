@@ -50,14 +50,15 @@ def test_a_cluster_with_a_label_waits_for_the_others() -> None:
     assert cluster[first[0]] == 2
 
 
-def test_undecided_images_are_those_between_two_classes_that_differ() -> None:
-    features = in_clusters((20, 20, 20))
-    probabilities = np.tile(np.array([0.98, 0.01, 0.01], np.float32), (60, 1))
-    probabilities[[3, 4, 25]] = [[0.5, 0.48, 0.02], [0.5, 0.47, 0.03], [0.1, 0.46, 0.44]]
-    suggested = undecided(features, probabilities, np.arange(60), 2)
-    assert [row for row, _, _ in suggested] == [3, 25] or [row for row, _, _ in suggested] == [25, 3]
-    assert {classes for _, _, classes in suggested} == {(0, 1), (1, 2)}
-    assert [margin for _, margin, _ in suggested] == pytest.approx([0.02, 0.02], abs=1e-6)
+def test_undecided_images_have_small_margins_and_are_of_the_predicted_classes_with_few_labels() -> None:
+    logits = np.tile(np.array([4, 0, 0], np.float32), (60, 1))
+    logits[[3, 4, 25, 30]] = [[1, 0.9, 0], [1, 0.8, 0], [0, 1, 0.9], [0, 0.3, 2]]
+    unlabeled = np.arange(100, 160)
+    suggested = undecided(logits, np.array([0, 0, 1]), unlabeled, 4)
+    assert [row - 100 for row, _, _ in suggested] == [3, 25, 4, 30]
+    assert [classes for _, _, classes in suggested] == [(0, 1), (1, 2), (0, 1), (2, 1)]
+    probabilities = np.exp([1, 0.9, 0]) / np.exp([1, 0.9, 0]).sum()
+    assert suggested[0][1] == pytest.approx(probabilities[0] - probabilities[1], abs=1e-6)
 
 
 @given(n=st.integers(1, 12), n_labeled=st.integers(0, 5), n_unlabeled=st.integers(1, 8), is_constant=st.booleans())
@@ -67,8 +68,8 @@ def test_as_many_images_as_there_are_each_once(n: int, n_labeled: int, n_unlabel
     rows = [row for row, _, _ in typical(features.astype(np.float32), labeled, unlabeled, n)]
     assert len(rows) == len(set(rows)) == min(n, n_unlabeled)
     assert set(rows) <= set(unlabeled.tolist())
-    even = np.full((n_unlabeled, 2), 0.5, np.float32)
-    rows = [row for row, _, _ in undecided(features.astype(np.float32), even, unlabeled, n)]
+    even = np.zeros((n_unlabeled, 2), np.float32)
+    rows = [row for row, _, _ in undecided(even, np.array([3, 1]), unlabeled, n)]
     assert len(rows) == len(set(rows)) == min(n, n_unlabeled)
 
 

@@ -161,42 +161,77 @@ def learning_curve(
             gram_matrix_with_variation(features, label, variation, shrinkage=shrinkage, balanced=balanced),
             None,
         )
+    n_passes, n_probes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1, _N_FOLDS * len(SHARES)
     predicted, n_trained = [], []
-    n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
-    n_fitted, n_networks = 0, n_passes * _N_FOLDS * len(SHARES)
-    for _ in range(n_passes):
-        key = nested_order(label, unit, generator)
-        predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
-        for fold in range(_N_FOLDS):
-            order, ends = _nested_parts((key + fold / _N_FOLDS) % 1)
-            train, held_out = order[: ends[-1]], order[ends[-1] :]
-            products, cross = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
-            for size, end in enumerate(ends):
-                logits = probe_logits(
-                    products[:end, :end],
-                    cross[:, :end],
-                    label[train[:end]],
-                    n_classes=n_classes,
-                    n_features=features.shape[1],
-                    shrinkage=probe_shrinkage,
-                    balanced=balanced,
-                )
-                predicted_class[size, held_out] = logits.argmax(axis=1)
-                n_fitted += 1
-                on_progress(n_fitted, n_networks)
-            n_trained.append(ends)
+    for n_before in range(0, n_passes * n_probes, n_probes):
+
+        def report(done: int, _: int, before: int = n_before) -> None:
+            on_progress(before + done, n_passes * n_probes)
+
+        predicted_class, sizes = predict_by_size(
+            gram,
+            label,
+            nested_order(label, unit, generator),
+            n_features=features.shape[1],
+            shrinkage=probe_shrinkage,
+            balanced=balanced,
+            on_progress=report,
+        )
         predicted.append(predicted_class)
-    sizes = np.mean(n_trained, axis=0).tolist()
+        n_trained.append(sizes)
     return extrapolate(
         np.array(predicted),
         label,
         unit,
-        sizes,
+        np.mean(n_trained, axis=0).tolist(),
         n_images=n_images,
         n_groups=n_groups,
         n_images_of_fold=n_images_of_fold,
         seed=seed,
     )
+
+
+def predict_by_size(
+    gram: Singles,
+    label: Ints,
+    key: npt.NDArray[np.float64],
+    *,
+    n_features: int,
+    shrinkage: float | None,
+    balanced: bool,
+    on_progress: OnProgress = ignore_progress,
+) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Return the classes that probes of rising numbers of other images predict, and the means of these numbers.
+
+    Args:
+        gram: (n, n) products of all images.
+        label: (n,) int in [0, K).
+        key: (n,) as of `nested_order`.
+        n_features, shrinkage, balanced: as for `probe_logits`.
+        on_progress: called for each fitted probe.
+
+    Returns:
+        (len(SHARES), n) int, and (len(SHARES),) images.
+    """
+    predicted, n_trained = np.zeros((len(SHARES), len(label)), dtype=np.int64), []
+    for fold in range(_N_FOLDS):
+        order, ends = _nested_parts((key + fold / _N_FOLDS) % 1)
+        train, held_out = order[: ends[-1]], order[ends[-1] :]
+        products, cross = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
+        for size, end in enumerate(ends):
+            logits = probe_logits(
+                products[:end, :end],
+                cross[:, :end],
+                label[train[:end]],
+                n_classes=int(label.max()) + 1,
+                n_features=n_features,
+                shrinkage=shrinkage,
+                balanced=balanced,
+            )
+            predicted[size, held_out] = logits.argmax(axis=1)
+            on_progress(fold * len(SHARES) + size + 1, _N_FOLDS * len(SHARES))
+        n_trained.append(ends)
+    return predicted, np.mean(n_trained, axis=0)
 
 
 def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -20,12 +20,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.audit.learning_curve import FEWEST_GROUPS, gram_matrix, nested_order, predict_by_size
 from coverslip.audit.selecting import (
     FEWEST_LABELS,
     draw_of_name,
-    next_images,
     reserved,
     still_reserved,
+    typical,
+    undecided,
 )
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
@@ -33,8 +35,8 @@ from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.evaluation.calibration import apply_temperature
-from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.intervals import exact_ends, group_codes
+from coverslip.evaluation.learning import error_on_the_line
 from coverslip.evaluation.proportions import Votes, effective_counts
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import metric_intervals
@@ -55,6 +57,8 @@ _ROWS_AT_ONCE = 4_096  # of features that are read together, to limit memory
 _N_COMPONENTS = 64  # principal components, in which images are compared
 _N_EXTRA = 10  # random projections more than components, for their precision
 _FEWEST_FOR_GROUPS = 30  # labeled test images before an interval is one over groups
+_N_GAIN = 50  # labels more, whose gain is expected
+_FEWEST_FOR_GAIN, _MOST_FOR_GAIN = 60, 300  # labels, and labels at random of which the learning curve is
 _MANY_TESTED = 30  # labeled test images before fewer of them are shown
 _EVERY_FIRST, _EVERY_LATER = 2, 5  # image that is one of the test set, before and after
 
@@ -131,6 +135,8 @@ class LiveEstimate(DocumentedFields):
     the accuracy is too high."""
     macro_f1: Metric | None
     """With its 95% confidence interval; null: a class has labels, but fewer than 10 of labeled test images."""
+    gain: float | None
+    """Accuracy that 50 more labels are expected to add, by a learning curve of the fitted ones; null: fewer than 60."""
 
 
 FEWEST_FOR_INTERVAL = 10  # labeled test images, and for macro-F1 in each class
@@ -326,22 +332,21 @@ class Live:
         if not len(unlabeled):
             return []
         fit = by if by is not None or len(labeled) < FEWEST_LABELS else self.fit
-        if self._components is None:
-            self._components = _components(self.images.features)
-        probabilities = None if fit is None else apply_temperature(fit.logits[unlabeled], 1.0).astype(np.float32)
+        reasons: list[tuple[int, float, Message]] = []
+        if fit is None:
+            if self._components is None:
+                self._components = _components(self.images.features)
+            for row, share, n_images in typical(self._components, labeled, unlabeled, n):
+                reasons.append((row, share, message("suggestion-typical", n_images=n_images)))
+        else:
+            n_of = Counter(self._labels[row] for row in labeled.tolist())
+            n_labels = np.array([n_of[name] for name in fit.classes], np.int64)
+            for row, margin, (k, other) in undecided(fit.logits[unlabeled], n_labels, unlabeled, n):
+                names = {"first": fit.classes[k], "second": fit.classes[other]}
+                reasons.append((row, 1 - margin, message("suggestion-undecided", **names)))
         return [
-            Suggestion(
-                rank,
-                self.images.image_ids[row],
-                self.images.paths[row],
-                score,
-                message("suggestion-typical", n_images=why)
-                if fit is None or isinstance(why, int)
-                else message("suggestion-undecided", first=fit.classes[why[0]], second=fit.classes[why[1]]),
-            )
-            for rank, (row, score, why) in enumerate(
-                next_images(self._components, labeled, unlabeled, probabilities, n), start=1
-            )
+            Suggestion(rank, self.images.image_ids[row], self.images.paths[row], score, reason)
+            for rank, (row, score, reason) in enumerate(reasons, start=1)
         ]
 
     def estimate(self) -> LiveEstimate:
@@ -352,7 +357,7 @@ class Live:
         last = max((k for k, is_tested in enumerate(are_tested) if is_tested), default=-1)
         n, n_skipped = len(tested), are_tested[: last + 1].count(False)
         if fit is None:
-            return LiveEstimate(0, 0, None, None, len(drawn), n_skipped, None)
+            return LiveEstimate(0, 0, None, None, len(drawn), n_skipped, None, None)
         predicted = [fit.classes[k] for k in fit.predicted[tested].tolist()]
         is_right = np.array(
             [name == self._labels[row] for row, name in zip(tested, predicted, strict=True)], np.float64
@@ -363,7 +368,32 @@ class Live:
             votes = Votes.of(is_right[:, None], groups)
             counted = float(n) if n < _FEWEST_FOR_GROUPS else min(float(n), effective_counts(votes).n)
             low, high = exact_ends(n_right / n, counted)
-        return LiveEstimate(n_right, n, low, high, len(drawn), n_skipped, self._macro_f1(tested, predicted))
+        macro_f1, gain = self._macro_f1(tested, predicted), self._gain()
+        return LiveEstimate(n_right, n, low, high, len(drawn), n_skipped, macro_f1, gain)
+
+    def _gain(self) -> float | None:
+        """Return the accuracy that 50 more labels add, by errors on held-out labels; None with few labels or groups."""
+        labeled = self.rows(has_label=True)
+        if len(labeled) < _FEWEST_FOR_GAIN:
+            return None
+        rng = np.random.default_rng(_SEED)
+        some = np.sort(rng.permutation(labeled)[:_MOST_FOR_GAIN])
+        label = np.unique([str(self._labels[row]) for row in some.tolist()], return_inverse=True)[1]
+        unit = group_codes(np.array([self.images.groups[row] or "" for row in some.tolist()]))
+        if unit.max() + 1 < FEWEST_GROUPS:
+            return None
+        features = self.images.features[some]
+        predicted, sizes = predict_by_size(
+            gram_matrix(features),
+            label,
+            nested_order(label, unit, rng),
+            n_features=features.shape[1],
+            shrinkage=_SHRINKAGE,
+            balanced=True,
+        )
+        error = (predicted != label).mean(axis=1)
+        now, then = (error_on_the_line(sizes, error, n) for n in (len(labeled), len(labeled) + _N_GAIN))
+        return float(now - then)
 
     def _macro_f1(self, tested: Sequence[int], predicted: Sequence[str]) -> Metric | None:
         """Return macro-F1 of labeled test images; None if a class has labels, but too few of them."""

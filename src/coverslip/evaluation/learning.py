@@ -85,8 +85,8 @@ def extrapolate(
     units = "images" if n_groups is None else "groups"
 
     def gain(fewer: int, more: int) -> Metric:
-        before, after = (_on_the_line(sizes, 1 - score, n) for n in (fewer, more))
-        resampled_before, resampled_after = (_on_the_line(sizes, 1 - resampled, n) for n in (fewer, more))
+        before, after = (error_on_the_line(sizes, 1 - score, n) for n in (fewer, more))
+        resampled_before, resampled_after = (error_on_the_line(sizes, 1 - resampled, n) for n in (fewer, more))
         value = float(before - after)
         shape = _SHAPE * max(1.0, float(np.log(more / sizes[-1]) / np.log(_EXTRAPOLATION)))
         reach = t * float(np.hypot(np.std(resampled_before - resampled_after), shape * value))
@@ -101,7 +101,7 @@ def extrapolate(
             CurvePoint(n_images=round(n), macro_f1=_between(value, t * spread, f"bootstrap over {units}"))
             for n, value, spread in zip(sizes, score.tolist(), np.std(resampled, axis=0).tolist(), strict=True)
         ),
-        now=float(1 - _on_the_line(sizes, 1 - score, n_images)),
+        now=float(1 - error_on_the_line(sizes, 1 - score, n_images)),
         gain=gain(n_images, 2 * n_images),
         n_images_of_fold=n_images_of_fold,
         over_folds=gain(n_images_of_fold, n_images) if n_images_of_fold and n_images_of_fold != n_images else None,
@@ -131,8 +131,14 @@ def _scores(predicted: np.ndarray, label: np.ndarray, codes: np.ndarray, seed: i
     return score, resampled
 
 
-def _on_the_line(sizes: np.ndarray, error: np.ndarray, n: int) -> np.ndarray:
-    """Return (...) errors on the line at n training images from (..., n_sizes); larger sizes have more weight."""
+def error_on_the_line(sizes: np.ndarray, error: np.ndarray, n: int) -> np.ndarray:
+    """Return (...) errors on the line at n training images from (..., n_sizes); larger sizes have more weight.
+
+    Args:
+        sizes: (n_sizes,) training images, rising.
+        error: (..., n_sizes) shares of wrong predictions, or 1 minus a metric.
+        n: a number of training images.
+    """
     weight = sizes / sizes.sum()
     x = np.log(sizes) - weight @ np.log(sizes)
     y = np.log(np.maximum(error, _LEAST_ERROR))

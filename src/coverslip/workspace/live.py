@@ -6,7 +6,7 @@ It also reserves the random test set of the dataset, whose labeled images are th
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import delete, func, select
 
 from coverslip.audit.live import LiveEstimate
 from coverslip.documented_fields import DocumentedFields

@@ -517,6 +517,10 @@ export const datasets: Texts['datasets'] = {
     fewTested: (n) => `weniger als ${count(n)}: Das Ergebnis wird ungenau`,
     right: (n, total) => `${count(n)} von ${count(total)} zufälligen Testbildern richtig`,
     macroF1: (f1) => `Makro-F1 ${score(f1.value)} ${interval(f1.low, f1.high)}`,
+    gain: (gain) => {
+      const n = Math.round(100 * gain);
+      return `50 weitere Labels: etwa ${plural(n, { one: '1 Prozentpunkt', other: `${count(n)} Prozentpunkte` })} mehr`;
+    },
     skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
     estimateHelp:
       'Die Genauigkeit auf zufällig gezogenen Bildern, an deren Labels nicht angepasst wird, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',

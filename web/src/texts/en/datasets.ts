@@ -495,6 +495,10 @@ export const datasets = {
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
     macroF1: (f1: { value: number | null; low?: number | null; high?: number | null }) =>
       `Macro-F1 ${score(f1.value)} ${interval(f1.low, f1.high)}`,
+    gain: (gain: number) => {
+      const n = Math.round(100 * gain);
+      return `50 more labels: about ${plural(n, { one: '1 percentage point', other: `${count(n)} percentage points` })} more`;
+    },
     skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
     estimateHelp:
       'The accuracy on images that were drawn at random and whose labels are not fitted, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
