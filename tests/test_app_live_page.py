@@ -57,9 +57,10 @@ def test_sixty_labels_become_a_classifier_that_is_tested_on_the_reserved_images(
     assert len(tested) == state["n_reserved_labeled"] < state["n_reserved"] < 60
 
     def train_small(route: "Route") -> None:
-        route.continue_(post_data=route.request.post_data_json | {"recipe": {"image_size": 32, "tta": 1}})
+        body = route.request.post_data_json
+        route.continue_(post_data=body | {"recipe": body["recipe"] | {"image_size": 32, "tta": 1}})
 
-    page.route("**/api/v1/runs", train_small)  # for time; otherwise the settings are the usual ones
+    page.route("**/api/v1/runs", train_small)  # for time
     page.get_by_role("button", name="Train and test").click()
     page.wait_for_url("**/runs/*")
     page.get_by_role("link", name="Label test images").wait_for(timeout=JOB_MS)

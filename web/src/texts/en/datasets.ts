@@ -490,7 +490,7 @@ export const datasets = {
     stop: 'Switch off',
     train: 'Train and test',
     trainHelp:
-      'Trains a classifier on the labels, and tests it on the labeled images of the random test set. Labels of two classes and a labeled test image are needed.',
+      'Trains an instant classifier on the labels, and tests it on the labeled images of the random test set. Labels of two classes and a labeled test image are needed.',
     fewTested: (n: number) => `fewer than ${count(n)}: the result will be imprecise`,
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
     macroF1: (f1: { value: number | null; low?: number | null; high?: number | null }) =>
