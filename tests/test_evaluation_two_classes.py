@@ -76,7 +76,7 @@ def exact_bound(n_right: int, n: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("n_groups", "n_of_group", "correlation"), [(200, 1, 0.0), (60, 1, 0.0), (10, 10, 0.3), (40, 5, 0.3)]
+    ("n_groups", "n_of_group", "correlation"), [(200, 1, 0.0), (60, 1, 0.0), (6, 40, 0.5), (10, 10, 0.3), (40, 5, 0.3)]
 )
 def test_new_images_of_new_groups_reach_the_target(n_groups, n_of_group, correlation):
     """Known answer: scores of the population are normal, so that a threshold has a known sensitivity."""

@@ -155,6 +155,7 @@ def points_at(
 
 
 BOUND_LEVEL = 0.9  # confidence level of lower bounds of sensitivity and specificity
+_CORRELATION_LEVEL = 0.75  # of the correlation within groups in these bounds
 
 
 def lower_bounds(reached: np.ndarray, score: np.ndarray, group: np.ndarray | None) -> np.ndarray:
@@ -186,8 +187,12 @@ def lower_bounds(reached: np.ndarray, score: np.ndarray, group: np.ndarray | Non
 
 
 def _similarity(score: np.ndarray, unit: np.ndarray) -> tuple[float, float]:
-    """Return the intraclass correlation of the ranks of scores, and the mean number of other images in a unit."""
-    from scipy.special import ndtri
+    """Return the intraclass correlation of the ranks of scores, and the mean number of other images in a unit.
+
+    A few units can resemble each other by chance. Therefore the correlation is the upper 75% bound by the F
+    distribution of the analysis of variance.
+    """
+    from scipy.special import fdtri, ndtri
 
     n, n_of_unit = len(score), np.bincount(unit)
     n_units = len(n_of_unit)
@@ -198,6 +203,7 @@ def _similarity(score: np.ndarray, unit: np.ndarray) -> tuple[float, float]:
     deviate = ndtri((np.cumsum(n_equal) - n_equal / 2)[level] / n)  # of the middle rank of equal scores
     mean = np.bincount(unit, weights=deviate) / n_of_unit
     between = (n_of_unit * (mean - deviate.mean()) ** 2).sum() / (n_units - 1)
+    between /= fdtri(n_units - 1, n - n_units, 1 - _CORRELATION_LEVEL)
     within = ((deviate - mean[unit]) ** 2).sum() / (n - n_units)
     total = between + ((n - (n_of_unit**2).sum() / n) / (n_units - 1) - 1) * within
     return float(np.clip((between - within) / total, 0, 1)) if total > 0 else 0.0, n_others

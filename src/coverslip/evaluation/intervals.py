@@ -376,8 +376,6 @@ def _gamma_ends(value: float, variance: float, largest: float) -> tuple[float, f
     """
     from scipy.special import gammaincinv
 
-    if value <= 0:
-        return 0.0, 0.0
     upper_variance, upper_value = variance + largest**2, value + largest
-    low = variance / value * gammaincinv(value**2 / variance, _TAIL)
+    low = variance / value * gammaincinv(value**2 / variance, _TAIL) if value > 0 else 0.0
     return float(low), float(upper_variance / upper_value * gammaincinv(upper_value**2 / upper_variance, 1 - _TAIL))

@@ -219,12 +219,12 @@ def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
     sign = np.sign(np.bincount(bins, weights=gap, minlength=N_BINS))[bins]
     # If all predictions are correct, the errors do not vary, but the next prediction may be wrong.
     unseen = _influence_on_accuracy(probability, units.label, probability.argmax(axis=1)).unseen
-    influence = Influence((sign * gap - error) / len(gap), unseen, error)
-    metric = metric_with_interval(error, influence, units, "real")
+    influence = Influence((sign * gap - error) / len(gap), unseen, error, of_error=1 / len(gap))
+    metric = metric_with_interval(error, influence, units, "positive")  # with groups, errors are skewed
     value = float(error_above_chance(np.array(error), by_chance))
     if metric.low is None or metric.high is None:
         return replace(metric, value=value)
-    low, high = error_above_chance(np.maximum([metric.low, metric.high], 0), by_chance).tolist()
+    low, high = error_above_chance(np.array([metric.low, metric.high]), by_chance).tolist()
     method = f"calibration error less chance, {metric.method}"
     return replace(metric, value=value, low=low, high=high, method=method)
 

@@ -467,7 +467,7 @@ verdict-curves = { $metric }: { $value }{ $has_precision ->
 verdict-no-curves = Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.
 
 verdict-calibration = { $direction ->
-        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind, schließt aber einen Fehler von { $largest } auch nicht aus.
+        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind.
         [both] Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig.
         [extreme] Die Wahrscheinlichkeiten sind zu extrem: Hohe sind zu hoch, niedrige zu niedrig.
         [moderate] Die Wahrscheinlichkeiten sind nicht extrem genug: Hohe sind zu niedrig, niedrige zu hoch.

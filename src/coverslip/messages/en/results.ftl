@@ -467,7 +467,7 @@ verdict-curves = { $metric } is { $value }{ $has_precision ->
 verdict-no-curves = There are no curves: each curve needs test images of the class and of other classes.
 
 verdict-calibration = { $direction ->
-        [right] The test does not show that the probabilities are wrong, but does not exclude an error of { $largest } either.
+        [right] The test does not show that the probabilities are wrong.
         [both] The probabilities are not well calibrated: some are too high, others too low.
         [extreme] The probabilities are too extreme: high ones are too high, low ones too low.
         [moderate] The probabilities are not extreme enough: high ones are too low, low ones too high.

@@ -340,7 +340,7 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     assert tested is not None
     before = metric_rows.uncalibrated(run)
     error, error_before = (
-        _error_words(run.metrics.metrics.get(each)) for each in ("ece_excess", "ece_excess_uncalibrated")
+        _excess_words(run.metrics.metrics.get(each)) for each in ("ece_excess", "ece_excess_uncalibrated")
     )
     title = text("report-calibration-drawing")
     return [
@@ -355,6 +355,16 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
+def _excess_words(error: Metric | None) -> str:
+    """Return the calibration error with its interval, or only the upper end of an interval that contains 0.
+
+    In the latter case, the value is mostly noise, and on average below the true error.
+    """
+    if error is None or error.low is None or error.high is None or error.low > 0:
+        return _error_words(error)
+    return f"≤ {number(error.high, 2)}"
+
+
 def _error_words(error: Metric | None) -> str:
     if error is None or error.value is None:
         return ""
@@ -367,7 +377,7 @@ def _calibration_verdict(run: ReportedRun) -> str:
     error, tested = run.metrics.metrics.get("ece_excess"), run.tested
     if error is None or error.value is None or tested is None:
         return text("verdict-no-calibration")
-    excess = _error_words(error)
+    excess = _excess_words(error)
     if error.low is None:
         return text("verdict-calibration-unknown", error=excess, reason=error.reason or "")
     confidence = float(tested.probability.max(axis=1).mean())
@@ -382,7 +392,6 @@ def _calibration_verdict(run: ReportedRun) -> str:
         slope=_error_words(slope),
         confidence=percent(confidence),
         accuracy=percent(accuracy),
-        largest=number(error.high, 2),
     )
 
 
