@@ -9,6 +9,7 @@ import pytest
 from browser import RunningApp, open_page
 from drawing import save_cell
 from image_sets import ids_at, images_at, positions_of
+from PIL import Image, ImageOps
 from playwright.sync_api import expect
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from coverslip.messages import text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.verdict import verdict_of_run
+from coverslip.synthetic_cells import write_sample_images
 from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import exclude, exclude_by_job, excluded_by_job
 from coverslip.workspace.datasets import grouping, labels, reading_images, sources
@@ -34,7 +36,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import Filters
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +226,7 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     page: "Page", app_server: RunningApp
 ) -> None:
     dataset = f"datasets/{app_server.opened(with_near_duplicates(app_server.root / 'in conflict'))['id']}"
+    app_server.send(dataset, {"class_plan": {"rename": {"medium": "mid"}}}, "PATCH")
     before = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     open_page(page, f"/{dataset}?tab=checks")
     cards = page.locator("section.finding")
@@ -239,6 +242,35 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     page.get_by_role("button", name="Undo").click()
     expect(cards.first.get_by_role("group", name="Right class:")).to_be_visible()
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == before
+
+
+def test_near_duplicates_are_not_solved_while_they_are_searched_again(page: "Page", app_server: RunningApp) -> None:
+    folder = app_server.root / "alike"
+    broken = write_sample_images(folder, n_images=60).broken
+    for file in [each for each in sorted(folder.rglob("*.png")) if each not in broken][3::7][:2]:
+        ImageOps.mirror(Image.open(file)).save(file.with_name(f"copy of {file.name}"))
+    dataset = f"datasets/{app_server.opened(folder)['id']}"
+    app_server.until(f"{dataset}/inspection", lambda inspection: inspection["are_copies_known"])
+
+    def search(route: "Route") -> None:
+        """Answer as while near-duplicates are searched."""
+        response = route.fetch()
+        findings = [finding for finding in response.json()["findings"] if finding["code"] != "near-duplicates"]
+        state = {"findings": findings, "are_copies_known": False, "is_searching_duplicates": True}
+        route.fulfill(response=response, json=response.json() | state)
+
+    open_page(page, f"/{dataset}?tab=checks")
+    card = page.locator("section.finding").filter(has=page.get_by_role("heading", name="Near-duplicates"))
+    card.get_by_role("button", name="Enlarge").nth(1).wait_for()
+    page.route("**/inspection", search)
+    card.get_by_role("button", name="Enlarge").first.click()
+    page.get_by_role("button", name="Exclude this image").first.click()
+    page.get_by_role("status").get_by_text("searching for near-duplicates").wait_for()
+    expect(card).to_contain_text("Checking again")
+    expect(page.get_by_text("Solved: Near-duplicates")).to_have_count(0)
+    page.unroute("**/inspection")
+    app_server.send(dataset, {"name": "alike, checked"}, "PATCH")
+    card.get_by_role("button", name="Enlarge").first.wait_for()
 
 
 @pytest.mark.exhaustive

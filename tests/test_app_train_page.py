@@ -297,6 +297,30 @@ def test_a_recipe_that_is_not_valid_is_named_below_the_button_and_led_to(page: "
     expect(fault).to_be_in_viewport()
 
 
+def test_keys_are_added_with_the_values_of_the_dataset_and_another_dataset_gets_what_the_text_says(
+    page: "Page", lab: Lab
+) -> None:
+    app, classes = lab.app, ("a", "b", "c", "d")
+    cells = write_cells(app.root / "recipes" / "planned", 40, classes=classes)
+    planned, _ = (app.opened(cells, name=name)["id"] for name in ("planned", "plain"))
+    app.send(f"datasets/{planned}", {"class_plan": {"drop": ["d"]}}, "PATCH")
+    open_page(page, f"/train?dataset={planned}")
+    unfold(page)
+    text, find = page.get_by_label("Recipe (YAML)"), page.get_by_role("searchbox", name="Find a setting")
+    find.fill("classes.drop")
+    page.get_by_role("button", name=f"Add “{TITLES['classes.drop']}” to the recipe").click()
+    expect(text).to_have_value('classes:\n  drop: ["d"]\n')
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+    expect(differences(page)).to_have_count(0)
+    page.get_by_role("combobox", name="Dataset for the training").select_option(label="plain")
+    expect(differences(page)).to_have_text([re.compile(f"{TITLES['classes.drop']}: .*d")])
+    find.fill("classes.drop")
+    value = page.get_by_role("list", name="1 setting")
+    expect(value.get_by_role("button", name="d", exact=True)).to_have_attribute("aria-pressed", "true")
+    value.get_by_role("button", name="c", exact=True).click()
+    expect(text).to_have_value("classes:\n  drop:\n  - d\n  - c\n")
+
+
 @pytest.mark.exhaustive
 def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")

@@ -81,6 +81,8 @@ class DatasetInspection(Inspection):
 
     row_ids: dict[str, int]
     """row_ids of the images that findings name, by image_id."""
+    labels: dict[str, str | None]
+    """Labels of these images in the dataset; findings name the classes of trainings."""
     facts: list[FileFact]
     """Sizes, formats and channels of the files."""
     is_searching_duplicates: bool
@@ -250,6 +252,7 @@ def with_row_ids(
             "notes": [localized_note(each) for each in inspection.notes],
             "facts": inspection.file_facts(),
             "row_ids": {row.image_id: row.row_id for row in rows},
+            "labels": {row.image_id: row.label for row in rows},
             "removable_duplicates": removable,
             "is_searching_duplicates": is_searching_duplicates,
         }

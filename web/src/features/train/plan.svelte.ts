@@ -27,7 +27,8 @@ import {
 } from './recipe';
 
 const DELAY_MS = 300; // delay that combines several changes in one request
-const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group', 'stage', 'init']; // the last two set the default folds
+// The last two set the default folds.
+const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group', 'channel_files', 'stage', 'init'];
 export const PRESETS = ['first-look', 'good', 'best'] as const; // the fastest first
 export type Preset = (typeof PRESETS)[number];
 
