@@ -12,6 +12,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_classifier, verdict_of_run
+from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run
 
 RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}}
@@ -31,13 +32,16 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cells(folder / "there", 90, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7, n_slides=5)
 
 
-def labeled(new: Path, n: int, table: Path, names: tuple[str, ...] = ("small", "medium", "large")) -> Path:
-    """The i-th picture is of the i-th class in turn."""
+def labeled(
+    new: Path, n: int, table: Path, names: tuple[str, ...] = ("small", "medium", "large"), n_groups: int = 0
+) -> Path:
+    """The i-th picture is of the i-th class in turn, and classes in turn are of one group."""
     files = sorted(new.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label"])
-        writer.writerows([str(each), names[i % 3]] for i, each in enumerate(files[:n]))
+        writer.writerow(["path", "label", "group"])
+        for i, each in enumerate(files[:n]):
+            writer.writerow([str(each), names[i % 3], f"patient {i // 3 % n_groups}" if n_groups else ""])
     return table
 
 
@@ -92,6 +96,60 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     # An exported network predicts the same.
     onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")
     assert json.loads((onnx / "verification.json").read_text())["passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_groups", [1, 2, 4])
+def test_groups_of_labels_are_held_out_together_unless_it_is_one(
+    parent: Run, new: Path, tmp_path: Path, n_groups: int
+) -> None:
+    table = labeled(new, 24, tmp_path / "labels.csv", n_groups=n_groups)
+    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu")
+    assert (record.n_labels, record.n_groups) == (24, n_groups)
+    assert record.n_right is not None
+    assert (record.low or 0) < record.n_right / 24
+    reasons = verdict_of_run(read_run(tmp_path / "adapted")).reasons
+    assert any("of one group" in reason.claim for reason in reasons) == (n_groups == 1)
+
+
+@pytest.mark.slow
+def test_what_images_at_home_determine_is_refused_for_an_adapted_classifier(
+    parent: Run, new: Path, tmp_path: Path
+) -> None:
+    table = labeled(new, 24, tmp_path / "labels.csv")
+    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu")
+    run = cs.open_run(tmp_path / "adapted")
+    cs.predict(run.folder, new, out=tmp_path / "predictions.csv", device="cpu")
+    summary = cs.summarise(tmp_path / "predictions.csv", by="folder", run=run)
+    assert run.card is not None
+    assert error_rates(run, run.card.classes).reason == "summary-adapted"
+    assert [share.corrected.value for share in summary.samples[0].classes.values()] == [None] * 3
+    refused = {
+        "decide-adapted-run": lambda: cs.decide(run, "highest"),
+        "adapt-adapted-run": lambda: cs.adapt(run, new, table, out=tmp_path / "again", device="cpu"),
+    }
+    for code, work in refused.items():
+        with pytest.raises(BadRun) as error:
+            work()
+        assert error.value.code == code
+    # A killed adaptation cannot be resumed as a training, which would be used without a check. It begins again.
+    run.status_file.unlink()
+    with pytest.raises(BadRun) as error:
+        cs.resume(run.folder)
+    assert error.value.code == "adapt-interrupted"
+    assert cs.adapt(parent, new, table, out=run.folder, device="cpu") == record
+
+
+@pytest.mark.slow
+def test_accuracies_at_home_are_of_the_same_images_after_folds(new: Path, tmp_path: Path) -> None:
+    recipe = cs.Recipe.model_validate(RECIPE | {"split": {"folds": 3}})
+    cells = write_cells(tmp_path / "cells", 90, ground=(0.25, 0.25, 0.3))
+    folds = cs.train(str(cells), recipe, out=tmp_path / "folds")
+    record = cs.adapt(folds, new, out=tmp_path / "adapted", device="cpu")
+    tested = {row.image_id for row in cs.open_run(tmp_path / "adapted").predictions}
+    assert 0 < len(tested) < 90
+    right = [row.predicted == row.label for row in folds.predictions if row.image_id in tested]
+    assert record.home_before == pytest.approx(sum(right) / len(tested))
 
 
 @pytest.mark.slow

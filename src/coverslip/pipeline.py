@@ -312,6 +312,8 @@ def _resume(opened: Run, seconds: float | None, emit: Emit) -> Run:
     status, device = opened.status, opened.environment.device
     if opened.is_done:
         raise already_finished(opened)
+    if opened.adaptation is not None:
+        raise BadRun("adapt-interrupted", file=opened.folder)
     if status is not None and status.is_alive:  # on another computer that does not share locks
         raise folder_in_use(opened.folder)
     select_device(device)

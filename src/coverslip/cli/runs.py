@@ -164,6 +164,7 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 code,
                 selected=record.selected,
                 n_images=record.n_images,
+                is_known=record.n_unfamiliar is not None,
                 n_unfamiliar=record.n_unfamiliar or 0,
                 zoom_home=record.zoom[0],
                 zoom_new=record.zoom[1],

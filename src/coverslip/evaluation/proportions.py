@@ -190,7 +190,8 @@ def _log_likelihood(votes: Votes) -> Floats | None:
     return likelihood
 
 
-Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
+# Messages of the catalogue.
+Reason = Literal["summary-uninformative", "summary-class-without-images", "summary-adapted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,16 @@ class ErrorRates:
     Args:
         by_class: the votes of labeled images of each class, by group; None: no image.
         grouped: those of images whose group is stated; None: of all images.
+        incomplete: why a class has no image.
     """
 
-    def __init__(self, by_class: Sequence[Votes | None], grouped: Sequence[Votes | None] | None = None) -> None:
+    def __init__(
+        self,
+        by_class: Sequence[Votes | None],
+        grouped: Sequence[Votes | None] | None = None,
+        incomplete: Reason = "summary-class-without-images",
+    ) -> None:
+        self._incomplete = incomplete
         self.is_complete = all(votes is not None for votes in by_class)
         self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
@@ -250,7 +258,7 @@ class ErrorRates:
     def reason(self) -> Reason | None:
         """Why labeled images do not allow a correction; None if they do."""
         if not self.is_complete:
-            return "summary-class-without-images"
+            return self._incomplete
         return None if self._is_informative else "summary-uninformative"
 
     def correct(self, votes: Votes, *, has_mean_rates: bool = False) -> Corrected:

@@ -38,6 +38,7 @@ from coverslip.evaluation.ood import (
     limit_of,
     n_directions,
 )
+from coverslip.evaluation.proportions import Votes, pooled_counts
 from coverslip.events import Emit, Noted, show
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.run_state import begin_run
@@ -50,7 +51,7 @@ from coverslip.models.zoo import linear_logits
 from coverslip.objects.finding import find_objects
 from coverslip.reports.page import write_report
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, fingerprint_of, write_adapted
-from coverslip.runs.folder import Run, RunContext, check_new_folder, open_run
+from coverslip.runs.folder import Run, RunContext, check_new_folder, is_run, open_run
 from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images
 from coverslip.runs.recipe import FromRun, Match
 from coverslip.runs.results import AdaptationRecord, Candidate, CandidateName
@@ -62,11 +63,13 @@ Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 _Moments = tuple[Floats, Floats]  # (D,) means and (D,) standard deviations
-_Labeled = tuple[Ints, Ints, Floats]  # rows and classes of labeled images; logits of all by the first classifier
+# Rows, classes and units of labeled images; units are what is held out together: groups, and images without a group.
+_Labels = tuple[Ints, Ints, Ints]
 
 FEWEST_IMAGES, FEWEST_LABELS = 40, 10
 SHIFT = 0.15  # share of unfamiliar images from which on they are matched
 _MOST_SOURCE = 1_000  # training images that a last layer is fitted to together with labels
+_FEWEST_OF_CLASS = 10  # of these, as far as there are so many
 _MOST_NEW = 2_000  # images of the other laboratory whose features set the limit of unfamiliar images
 _LABEL_WEIGHT = 3.0  # of all labels, relative to all training images
 _ONE_CLASS = 0.6  # share of the labels from which on features are not standardized in each laboratory
@@ -98,7 +101,7 @@ def adapt(
         new: images of the other laboratory, at least 40.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`. The
             labels `none-of-these` and `unusable` exclude an image. None: the result is not checked.
-        out: the new run folder.
+        out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
         device: the device of the network, as of `load_classifier`.
         emit: receives progress and notes.
@@ -110,7 +113,7 @@ def adapt(
     Raises:
         BadDataset: there are too few images or labels, labels of a single or an unknown class or of other images, or
             images of the training.
-        BadRun: the training has not ended, or its images are missing or have changed.
+        BadRun: the training has not ended, its images are missing or have changed, or it was adapted itself.
         Stopped: on request; nothing is left of the new run.
 
     Examples:
@@ -119,15 +122,21 @@ def adapt(
         (54, 0)
     """
     parent, folder = open_run(run), Path(out)
-    check_new_folder(folder)
     if not parent.is_done or parent.card is None:
         raise BadRun("adapt-unfinished-run", file=parent.folder)
+    if parent.adaptation is not None:
+        raise BadRun("adapt-adapted-run", file=parent.folder)
+    if is_run(folder) and Run(folder).adaptation is not None and not Run(folder).is_done:
+        with work_lock(folder):
+            shutil.rmtree(folder)
+    check_new_folder(folder)
     classifier = load_classifier(parent, device)
     images = _open(classifier, new, emit)
     shared = parent.delivered_hashes.find_shared(images.data, images.scan, images.positions, emit=emit)
     if shared:
         raise BadDataset("adapt-training-images", file=images.data.root, n_images=len(shared))
-    rows, label = _labels(labels, images, classifier, emit)
+    labeled, has_groups = _labels(labels, images, classifier, emit)
+    rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
     before = images.features(classifier, classifier.card.preprocessing, context)
     as_is = linear_logits(before, *_arrays(classifier)).astype(np.float64)
@@ -141,14 +150,16 @@ def adapt(
         n_unfamiliar=n_unfamiliar,
         has_shift=has_shift,
         n_labels=len(rows),
+        n_groups=len(np.unique(units)) if has_groups else None,
         home_before=parent.metrics["accuracy"].value,
     )
     if not has_shift and not len(rows):
-        emit(Noted.of(note("adapt-no-shift", n_unfamiliar=n_unfamiliar or 0, n_images=len(images.positions))))
+        is_known, n_images = n_unfamiliar is not None, len(images.positions)
+        emit(Noted.of(note("adapt-no-shift", is_known=is_known, n_unfamiliar=n_unfamiliar or 0, n_images=n_images)))
         return record
     with work_lock(folder):
         try:
-            return _adapted(parent, classifier, images, (rows, label, as_is), record, parts, context)
+            return _adapted(parent, classifier, images, labeled, as_is, record, parts, context)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -193,13 +204,13 @@ def _open(classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> 
 
 def _labels(
     source: Dataset | ImageSource | None, images: _Images, classifier: Classifier, emit: Emit
-) -> tuple[Ints, Ints]:
-    """Return which readable images have labels, as rows of their features, and class numbers.
+) -> tuple[_Labels, bool]:
+    """Return which readable images have labels, with their classes and units, and whether some have a group.
 
-    Images are found by their pixels.
+    Images are found by their pixels. Their groups are those of the labels, or else of the images.
     """
     if source is None:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)), False
     plan = classifier.card.preprocessing.plan
     data = source if isinstance(source, Dataset) else open_dataset(source, plan=plan)
     data = data.subset(i for i, record in enumerate(data.records) if record.label and record.label not in EXCLUSIONS)
@@ -211,17 +222,21 @@ def _labels(
         row_of.setdefault(_hash(images.scan, i), row)
     number = {name: k for k, name in enumerate(classifier.classes)}
     labels, scan = dict[int, int](), scan_images(data, emit=emit)
+    group = {row: images.data.records[i].group for row, i in enumerate(images.positions)}
     for i, record in enumerate(data.records):
         if (digest := _hash(scan, i)) not in row_of:
             raise BadDataset("adapt-label-of-other-image", name=record.image_id)
         if labels.setdefault(row_of[digest], number[record.label or ""]) != number[record.label or ""]:
             raise BadDataset("adapt-two-labels", name=record.image_id)
+        group[row_of[digest]] = record.group or group[row_of[digest]]
     if len(labels) < FEWEST_LABELS:
         raise BadDataset("adapt-few-labels", n_labels=len(labels), n_needed=FEWEST_LABELS)
     if len(set(labels.values())) < 2:
         raise BadDataset("adapt-one-class", label=classifier.classes[min(labels.values())])
     labeled = sorted(labels)
-    return np.array(labeled), np.array([labels[row] for row in labeled])
+    units = np.unique([group[row] or f"\0{row}" for row in labeled], return_inverse=True)[1]
+    has_groups = any(group[row] for row in labeled)
+    return (np.array(labeled), np.array([labels[row] for row in labeled]), units), has_groups
 
 
 def _hash(scan: Scan, i: int) -> str:
@@ -233,7 +248,8 @@ def _adapted(
     parent: Run,
     classifier: Classifier,
     images: _Images,
-    labeled: _Labeled,
+    labeled: _Labels,
+    as_is: Floats,
     record: AdaptationRecord,
     parts: Collection[str],
     context: RunContext,
@@ -249,7 +265,7 @@ def _adapted(
         at_home,
         record,
         replace(context, with_report=False),
-        lambda inner: _choose_and_write(parent, home, images, labeled, there, record, inner),
+        lambda inner: _choose_and_write(parent, home, images, labeled, as_is, there, record, inner),
     )
     return AdaptationRecord.read(context.run.adaptation_file)
 
@@ -258,25 +274,29 @@ def _choose_and_write(
     parent: Run,
     home: _Images,
     images: _Images,
-    labeled: _Labeled,
+    labeled: _Labels,
+    as_is: Floats,
     there: Matching,
     record: AdaptationRecord,
     context: RunContext,
 ) -> None:
     """Write the classifier that the labels choose, or the matched one, in place of the trained one."""
     base, run = load_classifier(context.run, context.device), context.run
-    card, (rows, label, as_is) = base.card, labeled
+    card, (rows, label, units) = base.card, labeled
     at_home = card.preprocessing.matching or Matching()
     preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
-    candidates = _candidates(as_is, base, home, images, (rows, label), preprocessing, context)
+    candidates = _candidates(as_is, base, home, images, labeled, preprocessing, context)
     name: CandidateName = "matched"
     choice: _Choice | None = None
     if len(rows):
         order: tuple[CandidateName, ...] = ("as-is", "matched", "pooled") if record.has_shift else ("as-is", "pooled")
         if max(Counter(label.tolist()).values()) <= _ONE_CLASS * len(label):
             order += ("averaged",)
-        choice, n_right = candidates.choose(order, np.arange(len(rows))), candidates.estimate(order)
-        name, (low, high) = choice.name, exact_ends(n_right / len(rows), len(rows))
+        choice, is_right = candidates.choose(order, np.arange(len(rows))), candidates.estimate(order)
+        name, n_right, n_independent = choice.name, int(is_right.sum()), float(len(rows))
+        if record.n_groups is not None:
+            n_independent = pooled_counts(Votes.of(np.stack([is_right, ~is_right], axis=1), units.tolist())).n
+        low, high = exact_ends(n_right / len(rows), n_independent)
         n_right_before = int((as_is[rows].argmax(axis=1) == label).sum())
         numbers = {"candidates": choice.candidates, "n_right_before": n_right_before, "n_right": n_right}
         record = record.model_copy(update={**numbers, "low": low, "high": high})
@@ -287,7 +307,12 @@ def _choose_and_write(
         card, at_home, there = load_classifier(run, context.device).card, Matching(), Matching()
         preprocessing = card.preprocessing
     card = card.model_copy(
-        update={"preprocessing": preprocessing, "home_matching": at_home, "is_checked": bool(len(rows))}
+        update={
+            "preprocessing": preprocessing,
+            "home_matching": at_home,
+            "is_checked": bool(len(rows)),
+            "prior": card.prior if head is None else candidates.prior(name),
+        }
     )
     if choice is not None:
         card = _calibrated(card, choice.logits, label, run.recipe.decision_rule(card.classes))
@@ -299,12 +324,17 @@ def _choose_and_write(
     if head is not None:
         tested = load_classifier(run, context.device, tested=True)
         measure(run, held_out_images(run), tested, run.recipe, context)
+    tested_images = {row.image_id for row in Run(run.folder).predictions}
+    before = [
+        row.predicted == row.label for row in parent.predictions if row.image_id in tested_images and row.predicted
+    ]
     record.model_copy(
         update={
             "selected": name,
             "zoom": (at_home.zoom, there.zoom),
             "has_fixed_stain": there.has_fixed_stain,
             "is_inverted": there.is_inverted,
+            "home_before": float(np.mean(before)) if before else None,
             "home_after": context.run.metrics["accuracy"].value,
         }
     ).write(run.adaptation_file)
@@ -376,7 +406,10 @@ def _train(
 def _copy(parent: Run, run: Run) -> None:
     """Replace the results of a run by those of another, without evaluations, exports and figures."""
     of_others = (parent.evaluations_folder, parent.exports_folder, parent.figures_folder)
-    not_copied = {*(file.name for file in (*of_others, run.events_file, run.status_file)), WORK_LOCK}
+    not_copied = {
+        *(file.name for file in (*of_others, run.adaptation_file, run.events_file, run.status_file)),
+        WORK_LOCK,
+    }
     for each in run.folder.iterdir():
         if each.name not in not_copied:
             shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -500,16 +533,27 @@ class _Candidates:
     pooled: _Space
     standardized: _Space  # in each laboratory
 
-    def _fitted(self, name: CandidateName, some: Ints) -> list[tuple[_Space, LinearHead]]:
-        """Fit a candidate to some of the labels; its logits are the mean of those of these layers."""
-        label = self.label[some]
+    def _weights(self, label: Ints) -> tuple[Floats, Floats]:
+        """Return the weights of training images and of new images with these labels, and (K,) those of the classes."""
         of_source = 1 / np.bincount(self.source_label)[self.source_label]
         of_new = 1 / np.sqrt(np.bincount(label)[label])
         weights = np.concatenate([of_source / of_source.sum(), _LABEL_WEIGHT * of_new / of_new.sum()])
+        share = np.bincount(np.concatenate([self.source_label, label]), weights, self.n_classes)
+        return weights, share / weights.sum()
+
+    def prior(self, name: CandidateName) -> tuple[float, ...]:
+        """Return the class proportions that the probabilities of a fitted candidate assume."""
+        share = self._weights(self.label)[1]
+        if name == "averaged":  # of one with these proportions and one with equal ones
+            share = np.sqrt(share)
+        return tuple((share / share.sum()).tolist())
+
+    def _fitted(self, name: CandidateName, some: Ints) -> list[tuple[_Space, LinearHead]]:
+        """Fit a candidate to some of the labels; its logits are the mean of those of these layers."""
+        label, (weights, share) = self.label[some], self._weights(self.label[some])
         spaces = [self.pooled, self.standardized] if name == "averaged" else [self.pooled]
         heads = [space.fit(self.source_label, some, label, weights, self.n_classes) for space in spaces]
         if name == "averaged":  # with equal proportions of all classes
-            share = np.bincount(np.concatenate([self.source_label, label]), weights, self.n_classes) / weights.sum()
             heads[1] = replace(heads[1], bias=heads[1].bias - np.log(share).astype(np.float32))
         return list(zip(spaces, heads, strict=True))
 
@@ -545,14 +589,14 @@ class _Candidates:
         best = max(order, key=lambda name: (n_right[name], -order.index(name)))
         return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
 
-    def estimate(self, order: Sequence[CandidateName]) -> int:
-        """Return how many labels the whole procedure predicts right without them: the choice, then the fit."""
-        n_right, fold = 0, _folds(self.label, self.units, _N_FOLDS)
+    def estimate(self, order: Sequence[CandidateName]) -> npt.NDArray[np.bool_]:
+        """Return which labels the whole procedure predicts right without them: the choice, then the fit."""
+        is_right, fold = np.zeros(len(self.label), bool), _folds(self.label, self.units, _N_FOLDS)
         for k in np.unique(fold):
             others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
             logits = self._logits_of(self.choose(order, others).name, others, held_out)
-            n_right += int((logits.argmax(axis=1) == self.label[held_out]).sum())
-        return n_right
+            is_right[held_out] = logits.argmax(axis=1) == self.label[held_out]
+        return is_right
 
     def ood(self, predicted: Ints, images: _Images) -> tuple[FeatureStatistics, OodThreshold]:
         """Return the feature statistics of both laboratories, and the limit beyond which images are unfamiliar."""
@@ -577,7 +621,10 @@ class _Candidates:
 
 
 def _folds(label: Ints, units: Ints, n_folds: int) -> Ints:
-    return fold_units(label, units, min(n_folds, len(np.unique(units))), 0)
+    """Return the fold of each labeled image; images of a single unit are held out one by one."""
+    if (n_units := len(np.unique(units))) == 1:
+        units, n_units = np.arange(len(units)), len(units)
+    return fold_units(label, units, min(n_folds, n_units), 0)
 
 
 def _candidates(
@@ -585,16 +632,20 @@ def _candidates(
     base: Classifier,
     home: _Images,
     images: _Images,
-    labeled: tuple[Ints, Ints],
+    labeled: _Labels,
     preprocessing: Preprocessing,
     context: RunContext,
 ) -> _Candidates:
     """Return the candidates with the features of both laboratories."""
     number = {name: k for k, name in enumerate(base.classes)}
     split_of = {row.image_id: row.split for row in context.run.split}
-    records, (rows, label) = home.data.records, labeled
+    records, (rows, label, units) = home.data.records, labeled
     fitted = [i for i, record in enumerate(records) if split_of.get(record.image_id) in ("train", "val")]
-    some_fitted = np.sort(np.random.default_rng(0).permutation(fitted)[:_MOST_SOURCE]).tolist()
+    n_of, first, others = Counter[str](), list[int](), list[int]()
+    for i in np.random.default_rng(0).permutation(fitted).tolist():
+        n_of[records[i].label or ""] += 1
+        (first if n_of[records[i].label or ""] <= _FEWEST_OF_CLASS else others).append(i)
+    some_fitted = sorted([*first, *others][: max(_MOST_SOURCE, len(first))])
     source = home.features(base, base.card.preprocessing, context, some_fitted)
     new = images.features(base, preprocessing, context)
     of_source, of_new = moments(source), moments(new)
@@ -607,7 +658,7 @@ def _candidates(
         new=new,
         rows=rows,
         label=label,
-        units=images.units([images.positions[row] for row in rows.tolist()]),
+        units=units,
         n_classes=len(number),
         pooled=_Space.of(source, of_both, new[rows], of_both),
         standardized=_Space.of(source, of_source, new[rows], of_new),

@@ -75,6 +75,8 @@ def thresholds_of(run: Run) -> Thresholds | None:
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
         return None
+    if run.adaptation is not None:  # validation images are of the first laboratory
+        return None
     assert run.training is not None, "the run has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
     k = card.classes.index(positive)
@@ -130,12 +132,14 @@ def rethreshold(
 
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.
-        BadRun: the run is a fold or has no metrics, or its images are missing.
+        BadRun: the run is a fold or has no metrics, its images are missing, or its classifier was adapted.
     """
     run = open_run(run.folder)
     refuse_fold(run)
     if not run.is_measured or run.card is None:
         raise BadRun("run-without-metrics", file=run.folder)
+    if run.adaptation is not None:
+        raise BadRun("decide-adapted-run", file=run.folder)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     _note_replaced_targets(run.recipe, recipe, context)

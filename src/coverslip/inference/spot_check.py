@@ -299,7 +299,12 @@ def _best(proportion: ClassProportion) -> float:
 
 
 def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
-    """Return the shares of right and wrong predictions on the test images of each class; None: a class has no image."""
+    """Return the shares of right and wrong predictions on the test images of each class.
+
+    None: a class has no image, or the classifier was adapted to another laboratory than that of the test images.
+    """
+    if run.adaptation is not None:
+        return None
 
     def is_right(rows: Sequence[Prediction]) -> Floats:
         return np.array([(row.predicted == row.label, row.predicted != row.label) for row in rows], np.float64)

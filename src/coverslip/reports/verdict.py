@@ -663,6 +663,7 @@ def _adapted(run: ReportedRun, severity: Severity) -> Iterator[Json]:
         n_labels=adapted.n_labels,
         n_right=adapted.n_right,
         n_right_before=adapted.n_right_before,
+        is_of_one_group=adapted.n_groups == 1,
         accuracy=_share_words(accuracy),
     )
 

@@ -20,9 +20,13 @@ Floats = npt.NDArray[np.float64]
 def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
     """Return the votes on the test images of a run; after cross-validation, these are all images.
 
+    A classifier that was adapted to another laboratory has no test images from there.
+
     Raises:
         CoverslipError: the run has other classes.
     """
+    if run.adaptation is not None:
+        return ErrorRates([None] * len(classes), incomplete="summary-adapted")
     order = [run.predictions.classes.index(name) for name in classes if name in run.predictions.classes]
 
     def votes(rows: Sequence[Prediction]) -> Floats:

@@ -252,6 +252,9 @@ class AdaptationRecord(Document):
     """Whether the share of unfamiliar images is at least 15%. Otherwise, images are not matched."""
     n_labels: int = 0
     """Labeled images of the other laboratory. 0: the accuracy there is not known."""
+    n_groups: int | None = None
+    """Groups of these images, such as patients, which are held out together unless it is one; an image without a group
+    counts as one. null: no group is stated."""
     selected: CandidateName | None = None
     """null: without a shift and without labels, nothing was adapted."""
     zoom: tuple[float, float] = (1.0, 1.0)
@@ -267,13 +270,14 @@ class AdaptationRecord(Document):
     n_right: int | None = None
     """Labels that the procedure predicts right, each without using it: neither for the choice nor for the fit."""
     low: float | None = None
-    """Of the exact 95% confidence interval of the accuracy in the other laboratory."""
+    """Of the 95% confidence interval of the accuracy in the other laboratory, exact at the effective number of
+    images."""
     high: float | None = None
     """Of the interval."""
     home_before: float | None = None
-    """Accuracy on the test images of the classifier that was adapted."""
+    """Accuracy of the classifier that was adapted, on the test images of this run."""
     home_after: float | None = None
-    """Accuracy of the adapted classifier on the test images of its training."""
+    """Accuracy of the adapted classifier on the same images."""
 
 
 class MapCheck(Record):

@@ -418,7 +418,7 @@ class ExportContent:
             "resampling": RESAMPLING,
             "thresholds": {
                 "operating_points": card.operating_points,
-                "uncertain_below": card.uncertain_below,
+                "uncertain_below": card.uncertain_below if card.is_checked else 1.0,
                 "set_floors": card.set_floors,
                 "unfamiliar_above": None if card.ood is None else 1.0,
             },

@@ -376,6 +376,8 @@ summary-sample-without-images = keines ihrer Bilder ist lesbar
 
 summary-uninformative = die Testbilder zeigen nicht, dass der Klassifikator die Klassen unterscheidet
 
+summary-adapted = der Klassifikator wurde an ein anderes Labor angepasst, und seine Fehler wurden an Testbildern des ersten gemessen
+
 summary-counts-are-closer = bei diesem Klassifikator und diesen Bildzahlen sind gezählte Anteile voraussichtlich näher an den wahren als korrigierte
 
 summary-class-without-images = in den Testbildern des Trainings fehlt eine Klasse

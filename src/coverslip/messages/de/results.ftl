@@ -408,11 +408,14 @@ wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: 
 
 limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Keines der { $n_images } Bilder hat ein Label, deshalb ist jede Entscheidung über neue Bilder „unsicher“.
     .next = Geben Sie 20 Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
-    .meaning = Die Metriken stammen von Testbildern aus dem Labor des Trainings.
+    .meaning = Er ist nur für Bilder dieses Labors. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 
-limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bildern mit Label sagt er dort { $n_right } richtig vorher: { $accuracy }. Der erste Klassifikator sagte { $n_right_before } richtig vorher.
+limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bildern mit Label sagt er dort { $n_right } richtig vorher: { $accuracy }. Der erste Klassifikator sagte { $n_right_before } richtig vorher.{ $is_of_one_group ->
+        [true] {" "}Alle sind aus einer Gruppe; in anderen ist sie vielleicht niedriger.
+       *[false] {""}
+    }
     .next = Geben Sie mehr Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
-    .meaning = Jedes Label wurde vorhergesagt, ohne benutzt zu werden. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
+    .meaning = Er ist nur für Bilder dieses Labors. Jedes Label wurde vorhergesagt, ohne benutzt zu werden. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 
 limit-mark = Nicht bekannt ist, wie er { $classes } erkennt: Der Rand der Bilder allein erkennt { $labels }; das Ergebnis ist daher vielleicht zu hoch.
     .next = Schneiden Sie die Ränder ab oder ersetzen Sie sie, trainieren Sie erneut, und testen Sie mit Bildern ohne das Merkmal.

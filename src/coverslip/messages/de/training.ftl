@@ -373,6 +373,15 @@ evaluations-decided-before = Bilder oder Netzausgaben dieser Evaluationen fehlen
 adapt-unfinished-run = Das Training dieses Klassifikators ist nicht beendet
     .do = Lassen Sie es enden, oder setzen Sie es fort.
 
+adapt-adapted-run = Dieser Klassifikator wurde selbst angepasst
+    .do = Passen Sie den ersten Klassifikator an diese Bilder an.
+
+adapt-interrupted = Diese Anpassung wurde unterbrochen
+    .do = Passen Sie erneut an, mit demselben --out: Sie beginnt von vorn.
+
+decide-adapted-run = Dieser Klassifikator wurde an ein anderes Labor angepasst, und seine Validierungsbilder sind aus dem ersten
+    .do = Entscheiden Sie für den ersten Klassifikator, und passen Sie ihn erneut an: Labels bestimmen dann die Schwellen.
+
 adapt-few-images = { $n_images ->
         [one] { $n_images } Bild des anderen Labors ist lesbar
        *[other] { $n_images } Bilder des anderen Labors sind lesbar
@@ -408,5 +417,8 @@ adapt-one-class = Alle Labels sind von der Klasse „{ $label }“
 
 adapt-no-shift = { $n_images ->
         [one] Das neue Bild zeigt keine Verschiebung
-       *[other] Die { $n_images } neuen Bilder zeigen keine Verschiebung: { $n_unfamiliar } sind dem Klassifikator unbekannt
+       *[other] { $is_known ->
+            [true] Die { $n_images } neuen Bilder zeigen keine Verschiebung: { $n_unfamiliar } sind dem Klassifikator unbekannt
+           *[false] Der Klassifikator kann nicht sagen, ob die { $n_images } neuen Bilder ihm unbekannt sind, weil er dafür zu wenige Trainingsbilder hatte
+        }
     }. Nichts wurde angepasst. Nur Labels können zeigen, ob der Klassifikator dort funktioniert: Geben Sie 20 Bildern Labels, und passen Sie ihn damit an.

@@ -426,7 +426,10 @@ command-result-report = Report    { $file }
 
 command-result-details = Details   { $folder }
 
-command-adapted = Images    { $n_unfamiliar } of { $n_images } new images are unfamiliar. { $selected ->
+command-adapted = Images    { $is_known ->
+        [true] { $n_unfamiliar } of { $n_images } new images are unfamiliar
+       *[false] Whether the { $n_images } new images are unfamiliar is not known
+    }. { $selected ->
         [as-is] The classifier as it is was best.
        *[other] Matched: training images enlarged by { NUMBER($zoom_home, maximumFractionDigits: 2) }, new ones by { NUMBER($zoom_new, maximumFractionDigits: 2) }{ $has_fixed_stain ->
             [true] ; same stain

@@ -376,6 +376,8 @@ summary-sample-without-images = none of its images can be read
 
 summary-uninformative = the test images do not show that the classifier distinguishes the classes
 
+summary-adapted = the classifier was adapted to another laboratory, and its errors were measured on test images of the first one
+
 summary-counts-are-closer = for this classifier and these numbers of images, counts are expected to be closer to the true proportions than corrected values
 
 summary-class-without-images = the test images of the run lack a class

@@ -408,11 +408,14 @@ wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the fea
 
 limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: none of its { $n_images } images has a label, so every decision on new images is “uncertain”.
     .next = Label 20 images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
-    .meaning = The metrics are of test images from the laboratory of the training.
+    .meaning = It is for images of that laboratory only. The metrics are of test images from the laboratory of the training.
 
-limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled images there, it predicts { $n_right } right: { $accuracy }. The first classifier predicted { $n_right_before } right.
+limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled images there, it predicts { $n_right } right: { $accuracy }. The first classifier predicted { $n_right_before } right.{ $is_of_one_group ->
+        [true] {" "}They are all of one group, so it may be lower in others.
+       *[false] {""}
+    }
     .next = Label more images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
-    .meaning = Each label was predicted without being used. The metrics are of test images from the laboratory of the training.
+    .meaning = It is for images of that laboratory only. Each label was predicted without being used. The metrics are of test images from the laboratory of the training.
 
 limit-mark = It is not known how it recognizes { $classes }: the border of the images alone recognizes { $labels }, so the result may be too high.
     .next = Crop, mask or replace the borders, train again, and test it on images without the mark.

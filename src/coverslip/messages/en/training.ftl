@@ -373,6 +373,15 @@ evaluations-decided-before = The images or network outputs of these evaluations 
 adapt-unfinished-run = The training of this classifier has not ended
     .do = Let it finish, or resume it.
 
+adapt-adapted-run = This classifier was adapted itself
+    .do = Adapt the first classifier to these images.
+
+adapt-interrupted = This adaptation was interrupted
+    .do = Adapt again with the same --out: it begins again.
+
+decide-adapted-run = This classifier was adapted to another laboratory, and its validation images are of the first one
+    .do = Decide for the first classifier, and adapt it again: labels then set the thresholds.
+
 adapt-few-images = { $n_images ->
         [one] { $n_images } image of the other laboratory can be read
        *[other] { $n_images } images of the other laboratory can be read
@@ -408,5 +417,8 @@ adapt-one-class = All labels are of the class '{ $label }'
 
 adapt-no-shift = { $n_images ->
         [one] The new image shows no shift
-       *[other] The { $n_images } new images show no shift: { $n_unfamiliar } are unfamiliar to the classifier
+       *[other] { $is_known ->
+            [true] The { $n_images } new images show no shift: { $n_unfamiliar } are unfamiliar to the classifier
+           *[false] The classifier cannot tell whether the { $n_images } new images are unfamiliar, because it had too few training images for that
+        }
     }. Nothing was adapted. Only labels can show whether the classifier works there: label 20 images, and adapt with them.
