@@ -236,6 +236,7 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     page.keyboard.press("Escape")
     cards.first.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
     expect(cards.first).to_have_text("Solved: Same pixels, different classes")
+    expect(cards.first).to_be_focused()
     expect(cards.first.get_by_role("button")).to_have_count(0)
     after = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     assert after == before | {"large": before["large"] - 1, "medium": before["medium"] + 1}

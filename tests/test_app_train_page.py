@@ -405,6 +405,18 @@ def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page",
     assert page.get_by_role("alert").count() == 0
 
 
+def test_a_choice_while_the_text_is_read_keeps_what_was_typed(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    unfold(page)
+    page.route("**/api/v1/recipe/read", lambda _: None, times=1)  # no answer before the choice
+    with page.expect_request("**/api/v1/recipe/read"):
+        page.get_by_label("Recipe (YAML)").fill("epochs: 17 # few")
+    page.get_by_role("spinbutton", name="Image size").fill("64")
+    expect(differences(page)).to_have_count(2)
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile(r"epochs: 17\n(.*\n)*image_size: 64\n"))
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+
+
 @pytest.mark.parametrize(
     "source", ["text", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("file", "earlier training"))]
 )

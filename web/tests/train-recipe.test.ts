@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { keyAt, withKey } from '../src/features/train/completion';
-import { changed, differing, dotted, nested, copiedSettings, valueAt } from '../src/features/train/recipe';
+import {
+  changed,
+  differing,
+  dotted,
+  nested,
+  copiedSettings,
+  valueAt,
+  withChanges,
+} from '../src/features/train/recipe';
 
 test('dotted keys become sections', () => {
   expect(nested({ 'split.val': 0.1, 'split.folds': 5, stage: 'instant' })).toEqual({
@@ -24,6 +32,16 @@ test('a recipe is loaded as differences from the defaults', () => {
   expect(differing(dotted(recipe, KEYS), DEFAULTS)).toEqual({ epochs: 20 });
   expect(valueAt(recipe, 'split.val')).toBe(0.2);
   expect(valueAt(recipe, 'split.nothing.more')).toBeUndefined();
+});
+
+test('changes of the form apply to a text that was typed meanwhile', () => {
+  const before = { epochs: 3, seed: 1 };
+  const typed = { epochs: 3, seed: 2, batch_size: 8 };
+  expect(withChanges(typed, before, { seed: 1, stage: 'instant' })).toEqual({
+    seed: 2,
+    batch_size: 8,
+    stage: 'instant',
+  });
 });
 
 test('settings about images are copied for the same images only', () => {

@@ -3,7 +3,7 @@
 import { Problem } from '../../api/client';
 import { readRecipe, writeRecipe } from '../../api/runs';
 import { problemText } from '../../texts/problems';
-import { nested, same, type Changes, type Fault } from './recipe';
+import { nested, same, withChanges, type Changes, type Fault } from './recipe';
 
 const DELAY_MS = 350;
 
@@ -13,6 +13,7 @@ export class RecipeDraft {
   isPending = $state(false); // the text and the form differ
   isReading = $state(false); // the text is not applied to the form yet
   #values: Changes | null = null; // values of the text
+  #before: Changes = {}; // values of the form before a text that is not applied yet
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
 
@@ -23,12 +24,20 @@ export class RecipeDraft {
 
   /**
    * Write the values of the form, with dotted or nested keys, into the text. Text with equal values stays as
-   * it is.
+   * it is; text that is not applied yet is applied before the changes of the form.
    */
   setValues(values: Changes): void {
     if (same(values, this.#values)) return;
     this.#values = values;
-    if (Object.keys(values).length === 0) {
+    if (this.isReading) {
+      const text = this.text;
+      void this.#schedule(async (signal) => {
+        const read = (await readRecipe(text, signal)).values as Changes;
+        this.#values = this.onread(withChanges(read, this.#before, values));
+        this.#setWritten(await writeRecipe(nested(this.#values), signal));
+      }, 0);
+      this.isReading = true;
+    } else if (Object.keys(values).length === 0) {
       this.stop();
       this.text = '';
       this.faults = [];
@@ -38,6 +47,7 @@ export class RecipeDraft {
 
   /** Set the text; the result resolves when it is read. */
   setText(text: string, wait = DELAY_MS): Promise<void> {
+    if (!this.isReading) this.#before = this.#values ?? {};
     this.text = text;
     const read = this.#schedule(async (signal) => {
       const { values } = await readRecipe(text, signal);

@@ -57,6 +57,15 @@ export function changed(changes: Changes, key: string, value: Value, fallback: u
   return same(value, fallback) ? rest : { ...rest, [key]: value };
 }
 
+/** Values with the differences between two others. */
+export function withChanges(values: Changes, before: Changes, after: Changes): Changes {
+  const isKept = (key: string) => same(before[key], after[key]);
+  return {
+    ...Object.fromEntries(Object.entries(values).filter(([key]) => isKept(key))),
+    ...Object.fromEntries(Object.entries(after).filter(([key]) => !isKept(key))),
+  };
+}
+
 /**
  * The settings of an earlier training that are copied. Settings about its images are copied only for the same
  * images. The groups of the dataset are not copied, unless the recipe itself names a column or pattern.
