@@ -124,6 +124,9 @@ def test_what_images_at_home_determine_is_refused_for_an_adapted_classifier(
     assert run.card is not None
     assert error_rates(run, run.card.classes).reason == "summary-adapted"
     assert [share.corrected.value for share in summary.samples[0].classes.values()] == [None] * 3
+    # Images like those that it was checked with are not unfamiliar, whichever classifier the labels choose.
+    rows = cs.load_classifier(run, device="cpu").predict(new)
+    assert sum(row.decision == "unfamiliar" for row in rows) < len(rows) / 2
     refused = {
         "decide-adapted-run": lambda: cs.decide(run, "highest"),
         "adapt-adapted-run": lambda: cs.adapt(run, new, table, out=tmp_path / "again", device="cpu"),

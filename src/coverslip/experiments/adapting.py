@@ -139,7 +139,6 @@ def adapt(
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
     before = images.features(classifier, classifier.card.preprocessing, context)
-    as_is = linear_logits(before, *_arrays(classifier)).astype(np.float64)
     statistics, ood = classifier.ood_statistics, classifier.card.ood
     distance = None if statistics is None or ood is None else statistics.distance(before)
     n_unfamiliar = None if distance is None or ood is None else int((ood.ood_score(distance) > 1).sum())
@@ -159,7 +158,7 @@ def adapt(
         return record
     with work_lock(folder):
         try:
-            return _adapted(parent, classifier, images, labeled, as_is, record, parts, context)
+            return _adapted(parent, classifier, images, labeled, before, record, parts, context)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -249,7 +248,7 @@ def _adapted(
     classifier: Classifier,
     images: _Images,
     labeled: _Labels,
-    as_is: Floats,
+    before: Features,
     record: AdaptationRecord,
     parts: Collection[str],
     context: RunContext,
@@ -265,27 +264,38 @@ def _adapted(
         at_home,
         record,
         replace(context, with_report=False),
-        lambda inner: _choose_and_write(parent, home, images, labeled, as_is, there, record, inner),
+        lambda inner: _choose_and_write(parent, classifier, home, images, labeled, before, there, record, inner),
     )
     return AdaptationRecord.read(context.run.adaptation_file)
 
 
 def _choose_and_write(
     parent: Run,
+    first: Classifier,
     home: _Images,
     images: _Images,
     labeled: _Labels,
-    as_is: Floats,
+    before: Features,
     there: Matching,
     record: AdaptationRecord,
     context: RunContext,
 ) -> None:
-    """Write the classifier that the labels choose, or the matched one, in place of the trained one."""
+    """Write the classifier that the labels choose, or the matched one, in place of the trained one.
+
+    Args:
+        parent, first: the run and the classifier that is adapted.
+        home, images, labeled: of both laboratories.
+        before: (n, D) features of the new images by the first classifier.
+        there: matching of the new images.
+        record, context: of the adapted run.
+    """
     base, run = load_classifier(context.run, context.device), context.run
     card, (rows, label, units) = base.card, labeled
     at_home = card.preprocessing.matching or Matching()
     preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
-    candidates = _candidates(as_is, base, home, images, labeled, preprocessing, context)
+    as_is = linear_logits(before, *_arrays(first)).astype(np.float64)
+    fitted = _some_fitted(home, run)
+    candidates = _candidates(as_is, base, home, fitted, images, labeled, preprocessing, context)
     name: CandidateName = "matched"
     choice: _Choice | None = None
     if len(rows):
@@ -306,6 +316,8 @@ def _choose_and_write(
         _copy(parent, run)
         card, at_home, there = load_classifier(run, context.device).card, Matching(), Matching()
         preprocessing = card.preprocessing
+        source = home.features(first, preprocessing, context, fitted)
+        candidates = replace(candidates, source=source, new=before)
     card = card.model_copy(
         update={
             "preprocessing": preprocessing,
@@ -317,7 +329,7 @@ def _choose_and_write(
     if choice is not None:
         card = _calibrated(card, choice.logits, label, run.recipe.decision_rule(card.classes))
     statistics = None
-    if record.has_shift and name != "as-is":
+    if record.has_shift:
         statistics, limits = candidates.ood(logits.argmax(axis=1), images)
         card = card.model_copy(update={"ood": limits})
     write_adapted(run.classifier_folder, card, statistics, None if head is None else head.arrays())
@@ -325,7 +337,7 @@ def _choose_and_write(
         tested = load_classifier(run, context.device, tested=True)
         measure(run, held_out_images(run), tested, run.recipe, context)
     tested_images = {row.image_id for row in Run(run.folder).predictions}
-    before = [
+    was_right = [
         row.predicted == row.label for row in parent.predictions if row.image_id in tested_images and row.predicted
     ]
     record.model_copy(
@@ -334,7 +346,7 @@ def _choose_and_write(
             "zoom": (at_home.zoom, there.zoom),
             "has_fixed_stain": there.has_fixed_stain,
             "is_inverted": there.is_inverted,
-            "home_before": float(np.mean(before)) if before else None,
+            "home_before": float(np.mean(was_right)) if was_right else None,
             "home_after": context.run.metrics["accuracy"].value,
         }
     ).write(run.adaptation_file)
@@ -627,10 +639,22 @@ def _folds(label: Ints, units: Ints, n_folds: int) -> Ints:
     return fold_units(label, units, min(n_folds, n_units), 0)
 
 
+def _some_fitted(home: _Images, run: Run) -> list[int]:
+    """Return positions of at most 1,000 images that are not tested, with some of each class."""
+    split_of, records = {row.image_id: row.split for row in run.split}, home.data.records
+    fitted = [i for i, record in enumerate(records) if split_of.get(record.image_id) in ("train", "val")]
+    n_of, first, others = Counter[str](), list[int](), list[int]()
+    for i in np.random.default_rng(0).permutation(fitted).tolist():
+        n_of[records[i].label or ""] += 1
+        (first if n_of[records[i].label or ""] <= _FEWEST_OF_CLASS else others).append(i)
+    return sorted([*first, *others][: max(_MOST_SOURCE, len(first))])
+
+
 def _candidates(
     as_is: Floats,
     base: Classifier,
     home: _Images,
+    fitted: Sequence[int],
     images: _Images,
     labeled: _Labels,
     preprocessing: Preprocessing,
@@ -638,15 +662,8 @@ def _candidates(
 ) -> _Candidates:
     """Return the candidates with the features of both laboratories."""
     number = {name: k for k, name in enumerate(base.classes)}
-    split_of = {row.image_id: row.split for row in context.run.split}
-    records, (rows, label, units) = home.data.records, labeled
-    fitted = [i for i, record in enumerate(records) if split_of.get(record.image_id) in ("train", "val")]
-    n_of, first, others = Counter[str](), list[int](), list[int]()
-    for i in np.random.default_rng(0).permutation(fitted).tolist():
-        n_of[records[i].label or ""] += 1
-        (first if n_of[records[i].label or ""] <= _FEWEST_OF_CLASS else others).append(i)
-    some_fitted = sorted([*first, *others][: max(_MOST_SOURCE, len(first))])
-    source = home.features(base, base.card.preprocessing, context, some_fitted)
+    rows, label, units = labeled
+    source = home.features(base, base.card.preprocessing, context, fitted)
     new = images.features(base, preprocessing, context)
     of_source, of_new = moments(source), moments(new)
     mean = (of_source[0] + of_new[0]) / 2
@@ -654,7 +671,7 @@ def _candidates(
     return _Candidates(
         fixed={"as-is": as_is, "matched": linear_logits(new, *_arrays(base)).astype(np.float64)},
         source=source,
-        source_label=np.array([number[records[i].label or ""] for i in some_fitted]),
+        source_label=np.array([number[home.data.records[i].label or ""] for i in fitted]),
         new=new,
         rows=rows,
         label=label,
