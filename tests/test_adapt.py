@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from drawing import write_cells
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_classifier, verdict_of_run
 from coverslip.runs.error_rates import error_rates
@@ -39,7 +41,7 @@ def labeled(
     files = sorted(new.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label", "group"])
+        writer.writerow(["path", "label", "patient"])
         for i, each in enumerate(files[:n]):
             writer.writerow([str(each), names[i % 3], f"patient {i // 3 % n_groups}" if n_groups else ""])
     return table
@@ -104,7 +106,7 @@ def test_groups_of_labels_are_held_out_together_unless_it_is_one(
     parent: Run, new: Path, tmp_path: Path, n_groups: int
 ) -> None:
     table = labeled(new, 24, tmp_path / "labels.csv", n_groups=n_groups)
-    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu")
+    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", group="patient", device="cpu")
     assert (record.n_labels, record.n_groups) == (24, n_groups)
     assert record.n_right is not None
     assert (record.low or 0) < record.n_right / 24
@@ -127,11 +129,12 @@ def test_what_images_at_home_determine_is_refused_for_an_adapted_classifier(
     # Images like those that it was checked with are not unfamiliar, whichever classifier the labels choose.
     rows = cs.load_classifier(run, device="cpu").predict(new)
     assert sum(row.decision == "unfamiliar" for row in rows) < len(rows) / 2
-    refused = {
-        "decide-adapted-run": lambda: cs.decide(run, "highest"),
-        "adapt-adapted-run": lambda: cs.adapt(run, new, table, out=tmp_path / "again", device="cpu"),
-    }
-    for code, work in refused.items():
+    refused: list[tuple[str, Callable[[], object]]] = [
+        ("decide-adapted-run", lambda: cs.decide(run, "highest")),
+        ("decide-adapted-run", lambda: thresholds_of(run)),
+        ("adapt-adapted-run", lambda: cs.adapt(run, new, table, out=tmp_path / "again", device="cpu")),
+    ]
+    for code, work in refused:
         with pytest.raises(BadRun) as error:
             work()
         assert error.value.code == code

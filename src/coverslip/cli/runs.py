@@ -105,6 +105,8 @@ def adapt(
     out: Annotated[Path, option("--out RUN2", "help-adapt-out")],
     labels: Annotated[Path | None, option("--labels TABLE", "help-adapt-labels")] = None,
     without: Annotated[list[str] | None, option("--without PART", "help-adapt-without")] = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
     device: Device = "auto",
@@ -131,6 +133,7 @@ def adapt(
     from coverslip.experiments.adapting import PARTS
     from coverslip.experiments.adapting import adapt as adapt_run
 
+    check_groups(group, group_pattern)
     if unknown := [part for part in without or () if part not in PARTS]:
         raise usage_error("usage-adapt-part", hint="--without", name=unknown[0], names=", ".join(PARTS))
     images: Dataset | str | list[str] = one_or_all(new)
@@ -144,6 +147,8 @@ def adapt(
             labels,
             out=out,
             parts=[part for part in PARTS if part not in (without or ())],
+            group=group,
+            group_pattern=group_pattern,
             device=device,
             emit=emit,
         )

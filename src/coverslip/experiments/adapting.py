@@ -90,6 +90,8 @@ def adapt(
     *,
     out: Path | str,
     parts: Collection[str] = PARTS,
+    group: str | None = None,
+    group_pattern: str | None = None,
     device: str = "auto",
     emit: Emit = show,
 ) -> AdaptationRecord:
@@ -103,6 +105,7 @@ def adapt(
             labels `none-of-these` and `unusable` exclude an image. None: the result is not checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
+        group, group_pattern: of the labels, as for `open_dataset`: images of a group are held out together.
         device: the device of the network, as of `load_classifier`.
         emit: receives progress and notes.
 
@@ -135,6 +138,9 @@ def adapt(
     shared = parent.delivered_hashes.find_shared(images.data, images.scan, images.positions, emit=emit)
     if shared:
         raise BadDataset("adapt-training-images", file=images.data.root, n_images=len(shared))
+    if labels is not None and not isinstance(labels, Dataset):
+        plan = classifier.card.preprocessing.plan
+        labels = open_dataset(labels, group=group, group_pattern=group_pattern, plan=plan)
     labeled, has_groups = _labels(labels, images, classifier, emit)
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
@@ -201,18 +207,15 @@ def _open(classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> 
     return _Images(data, scan, positions)
 
 
-def _labels(
-    source: Dataset | ImageSource | None, images: _Images, classifier: Classifier, emit: Emit
-) -> tuple[_Labels, bool]:
+def _labels(source: Dataset | None, images: _Images, classifier: Classifier, emit: Emit) -> tuple[_Labels, bool]:
     """Return which readable images have labels, with their classes and units, and whether some have a group.
 
     Images are found by their pixels. Their groups are those of the labels, or else of the images.
     """
     if source is None:
         return (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)), False
-    plan = classifier.card.preprocessing.plan
-    data = source if isinstance(source, Dataset) else open_dataset(source, plan=plan)
-    data = data.subset(i for i, record in enumerate(data.records) if record.label and record.label not in EXCLUSIONS)
+    named = (i for i, record in enumerate(source.records) if record.label and record.label not in EXCLUSIONS)
+    data = source.subset(named)
     unknown = sorted({record.label or "" for record in data.records} - set(classifier.classes))
     if unknown:
         raise BadDataset("adapt-unknown-class", names=some(unknown, 4), classes=some(classifier.classes, 12))

@@ -71,11 +71,14 @@ class Thresholds(DocumentedFields):
 
 
 def thresholds_of(run: Run) -> Thresholds | None:
-    """Return the thresholds of a run's classifier; None unless it has two classes with at least 5 images each."""
+    """Return the thresholds of a run's classifier; None unless it has two classes with at least 5 images each.
+
+    Raises:
+        BadRun: the classifier was adapted.
+    """
+    _refuse_adapted(run)
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
-        return None
-    if run.adaptation is not None:  # validation images are of the first laboratory
         return None
     assert run.training is not None, "the run has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
@@ -104,6 +107,12 @@ def thresholds_of(run: Run) -> Thresholds | None:
             for numbers in threshold_numbers(probability[:, k], is_positive, in_use=threshold, group=group)
         ],
     )
+
+
+def _refuse_adapted(run: Run) -> None:
+    """Raise BadRun if the classifier was adapted to another laboratory, of which there are no validation images."""
+    if run.adaptation is not None:
+        raise BadRun("decide-adapted-run", file=run.folder)
 
 
 def _uncertain_below(
@@ -138,8 +147,7 @@ def rethreshold(
     refuse_fold(run)
     if not run.is_measured or run.card is None:
         raise BadRun("run-without-metrics", file=run.folder)
-    if run.adaptation is not None:
-        raise BadRun("decide-adapted-run", file=run.folder)
+    _refuse_adapted(run)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     _note_replaced_targets(run.recipe, recipe, context)

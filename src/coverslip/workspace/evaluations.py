@@ -371,7 +371,8 @@ def queue_adaptation(workspace: Workspace, run_id: str, *, dataset_id: str, name
         dataset = refuse_unready(connection, dataset_id)
     choices, labels = table_choices(dataset), list[str]()
     if dataset.summary["n_labeled"]:
-        labels = [f"--labels={training_images(workspace, dataset_id, in_one=True).sources[0]}"]
+        of_labels = training_images(workspace, dataset_id, in_one=True)
+        labels = [f"--labels={of_labels.sources[0]}", *of_labels.group_options]
     pairs = [f"{role}={column}" for role, column in choices.columns.items()]
     columns = [f"--columns={csv_text([pairs]).strip()}"] if pairs else []
     crops = [] if choices.crop_size is None or run.recipe.crop_size else [f"--crop-size={choices.crop_size}"]
