@@ -75,6 +75,10 @@ test('a key is added below its section, in place of what was typed of it', () =>
     'split:\n  test: 0.2\n  val: 0.1\nseed: 1\n',
     '0.2',
   ]);
+  expect(added('split:\n  test: 0.3\nseed: 1\nspl', 'split.test', 0.2)).toEqual([
+    'split:\n  test: 0.3\nseed: 1\n',
+    '0.3',
+  ]);
   expect(added('seed: 1 # kept', 'split.test', 0.2)).toEqual([
     'seed: 1 # kept\nsplit:\n  test: 0.2\n',
     '0.2',

@@ -13,7 +13,10 @@ export function keyAt(text: string, cursor: number): string {
   return section ? `${section.split(':')[0]}.${name}` : name;
 }
 
-/** The text with another key below its section, in place of an incomplete line at the cursor; and where its value is. */
+/**
+ * The text with another key below its section, in place of an incomplete line at the cursor; and where its value
+ * is. A key that the text has stays as it is.
+ */
 export function withKey(
   text: string,
   cursor: number,
@@ -23,6 +26,12 @@ export function withKey(
   const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
   const at = text.slice(0, cursor).split('\n').length - 1;
   if (/^\s*[\w.]*$/.test(lines[at] ?? '')) lines.splice(at, 1);
+  const endOf = (line: number) => lines.slice(0, line + 1).join('\n').length;
+  const present = lines.findIndex((_, line) => keyAt(lines.join('\n'), endOf(line)) === key);
+  if (present >= 0) {
+    const from = endOf(present) - lines[present]!.replace(/^[^:]*: */, '').length;
+    return { text: `${lines.join('\n')}\n`, from, to: endOf(present) };
+  }
   const [name, section] = key.split('.').reverse() as [string, string?];
   const shown = JSON.stringify(value);
   let line = lines.length;
@@ -32,6 +41,6 @@ export function withKey(
     if (!line) line = lines.push(`${section}:`);
     lines.splice(line, 0, `  ${name}: ${shown}`);
   }
-  const to = lines.slice(0, line + 1).join('\n').length;
+  const to = endOf(line);
   return { text: `${lines.join('\n')}\n`, from: to - shown.length, to };
 }
