@@ -129,7 +129,9 @@ def test_a_single_item_is_named_in_the_singular(tmp_path: Path, capsys: pytest.C
     assert "2 images (1 unreadable), 1 class; 1 group of 2 images" in stdout
     save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
-    assert text("excluded", n_images=1, reason="unreadable") in one_line(capsys.readouterr().err)
+    err = one_line(capsys.readouterr().err)
+    assert text("excluded", n_images=1, reason="unreadable") in err
+    assert text("few-images", n_images=8, n_classes=2) in err
 
 
 @pytest.mark.slow

@@ -73,7 +73,11 @@ def test_an_option_of_other_programs_leads_to_ours(
 
 
 @pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("arguments", [["predict", "run", "x", "--epochs", "3"], ["train", "--jsn"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict", "run", "x", "--epochs", "3"], ["train", "--jsn"], ["train", "x", "--groups", "p"]],
+    ids=" ".join,
+)
 def test_no_choice_of_a_recipe_is_proposed_where_there_is_none(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -203,6 +203,17 @@ def test_groups_of_one_image_have_no_design_effect():
     assert design_effect_in_bins(*repeated) == pytest.approx(10, rel=0.1)
 
 
+@pytest.mark.parametrize("group", [None, np.arange(60) // 6])
+def test_without_errors_the_gap_of_probabilities_is_as_uncertain_as_accuracy(group):
+    label = np.arange(60) % 2
+    top = np.where(np.arange(60) % 3, 0.97, 0.93)
+    probability = np.where(np.eye(2, dtype=bool)[label], top[:, None], 1 - top[:, None])
+    measured = metric_intervals(probability, label, group, metrics=("confidence_gap", "accuracy"))
+    gap, accuracy = measured["confidence_gap"], measured["accuracy"]
+    assert gap.value == pytest.approx(top.mean() - 1)
+    assert gap.high >= top.mean() - accuracy.low - 1e-12 > 0  # with 60 of 60 right, accuracy may be below .96
+
+
 def test_few_groups_have_a_calibration_error_without_interval():
     rng = np.random.default_rng(0)
     metrics = metric_intervals(rng.dirichlet([3, 1], 90), rng.integers(0, 2, 90), np.arange(90) % 3)

@@ -125,7 +125,9 @@ def test_moved_images_stand_first_with_and_without_folds(
     assert stored.checked_by == ("folds" if folds else "linear probes")
     assert stored.n_checked + stored.n_not_checked == 90
     assert stored.n_suspected < len(stored.images)  # else the next line shows nothing
-    shown = next(label_error_blocks(stored))
+    first, shown, _ = label_error_blocks(stored)
+    assert first.words  # the answer precedes the table
+    assert not first.rows
     assert [row[1] for row in shown.rows] == [row["set"] for row in rows[: len(shown.rows)]]
     cs.write_report(run.folder)
     assert str(stored) == repr(stored)

@@ -323,8 +323,8 @@ def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None or "settings" not in {parameter.name for parameter in context.command.params}:
         return None
-    # A name similar to an option of this command is treated as a misspelling of that option.
-    key = _suggested_key(option.lstrip("-"), allow_similar=not getattr(error, "possibilities", None))
+    # A name similar to an option of this command is a misspelling of that option.
+    key = None if getattr(error, "possibilities", None) else _suggested_key(option.lstrip("-"))
     if key is None:
         return None
     return text("usage-set-instead", option=option, setting=f"{key}={_value(option, arguments)}")
@@ -344,11 +344,11 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
             raise usage_error("usage-bare-setting", source=source, setting=setting)
 
 
-def _suggested_key(name: str, *, allow_similar: bool = True) -> str | None:
+def _suggested_key(name: str) -> str | None:
     from coverslip.runs.recipe import suggested_key
     from coverslip.runs.recipe_keys import key_names
 
-    return suggested_key(name, key_names(), allow_similar=allow_similar)
+    return suggested_key(name, key_names())
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:

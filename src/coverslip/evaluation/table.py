@@ -56,7 +56,7 @@ class MetricRecord:
     is_counted: bool = False  # computed from predicted classes only, not from probabilities
     is_before_calibration: bool = False  # of probabilities before temperature scaling
     needs_calibration: bool = False  # networks are compared by it only after calibration
-    with_interval: Callable[[np.ndarray, Units], Metric] | None = None  # instead of `influence`
+    with_interval: Callable[[np.ndarray, Units], Metric] | None = None  # in place of the interval by `influence`
 
     @property
     def title(self) -> str:
@@ -252,6 +252,18 @@ def _influence_on_gap(probability: np.ndarray, label: np.ndarray, predicted: np.
     return Influence(of_image, accuracy.unseen, float(top.mean()) - accuracy.smoothed)
 
 
+def _gap_with_interval(probability: np.ndarray, units: Units) -> Metric:
+    """Return the mean top probability minus accuracy; the interval includes every accuracy in that of accuracy."""
+    predicted, top = probability.argmax(axis=1), float(probability.max(axis=1).mean())
+    share = float((predicted == units.label).mean())
+    gap = metric_with_interval(top - share, _influence_on_gap(probability, units.label, predicted), units, "real")
+    # Without errors, the influence hardly varies and is symmetric, but accuracy can only be lower.
+    accuracy = metric_with_interval(share, _influence_on_accuracy(probability, units.label, predicted), units, "share")
+    if gap.low is None or gap.high is None or accuracy.low is None or accuracy.high is None:
+        return gap
+    return replace(gap, low=min(gap.low, top - accuracy.high), high=max(gap.high, top - accuracy.low))
+
+
 METRICS: Registry[MetricRecord] = Registry(
     "metric",
     [
@@ -316,6 +328,7 @@ METRICS: Registry[MetricRecord] = Registry(
             name="confidence_gap",
             value=lambda probability, label, predicted: float(confidence_minus_accuracy(probability, label).mean()),
             influence=_influence_on_gap,
+            with_interval=_gap_with_interval,
             better="near 0",
             scale="real",
             is_headline=False,

@@ -194,7 +194,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
     inspection = inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
-    notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
+    notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data, scan)]
     notes = [*notes, *protocol_notes(recipe)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, note("one-domain")]
@@ -213,8 +213,9 @@ def _pixel_writer(data: Dataset, recipe: Recipe) -> PixelWriter:
     return PixelWriter(is_used, preprocessing_in_scan(recipe))
 
 
-def _few_images_notes(data: Dataset) -> list[Note]:
-    n = sum(data.has_class(record) for record in data.records)
+def _few_images_notes(data: Dataset, scan: Scan) -> list[Note]:
+    readable = scan.readable().positions
+    n = sum(data.has_class(data.records[position]) for position in readable)
     if n >= _FEW_IMAGES * len(data.classes):
         return []
     return [note("few-images", level="warning", n_images=n, n_classes=len(data.classes))]

@@ -528,13 +528,12 @@ def key_of_other_tool(name: str) -> str | None:
     return _KEYS_OF_OTHER_TOOLS.get(name.rpartition(".")[2].replace("-", "_").casefold())
 
 
-def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True) -> str | None:
+def suggested_key(name: str, keys: Iterable[str]) -> str | None:
     """Return the key that `batch-size`, `folds`, `lr` or `epoch` probably stands for; None if no key is similar.
 
     Args:
         name: the text of the user.
         keys: all dotted keys.
-        allow_similar: also consider keys with a similar spelling.
     """
     plain = name.replace("-", "_").casefold()
     last = plain.rpartition(".")[2]
@@ -543,7 +542,7 @@ def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True)
         return plain
     near = sorted((key for key, of_key in last_of.items() if of_key == last), key=lambda key: key != last)
     near += filter(None, [key_of_other_tool(plain)])
-    if allow_similar and last:
+    if last:
         if len(last) >= _FEWEST_LETTERS:
             near += [key for key, of_key in last_of.items() if of_key.startswith(last)]
         near += difflib.get_close_matches(plain, last_of, n=1, cutoff=_NEAR)

@@ -834,9 +834,9 @@ proportions-shown = { $correction ->
    *[none] Abbildungen zeigen Anzahlen von Vorhersagen, weil keine Probe korrigiert werden konnte.
 }
 
-proportions-of-single-samples = Werte einzelner Proben sind { $is_correction_better ->
-    [true] korrigiert: Ihr erwarteter Fehler beträgt { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der gezählter Anteile { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
-   *[false] gezählt, mit dem Intervall des wahren Anteils: Ihr erwarteter Fehler beträgt { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der korrigierter Werte { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+proportions-of-single-samples = { $is_correction_better ->
+    [true] Werte einzelner Proben sind korrigiert: Ihr erwarteter Fehler beträgt { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der gezählter Anteile { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+   *[false] Anders als Mittelwerte sind Werte einzelner Proben gezählt, mit dem Intervall des wahren Anteils: Ihr erwarteter Fehler beträgt { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der korrigierter Werte { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
 
 proportions-uncertain = unsichere Bilder

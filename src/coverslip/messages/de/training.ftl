@@ -256,7 +256,7 @@ expected-time = Die erwartete Zeit{ $step ->
        *[other] {" "}von Schritt { $step } von 2
     } beträgt auf diesem Rechner etwa { $duration }.{ $n_folds ->
         [0] { "" }
-       *[other] {" "}Das Netz wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
+       *[other] {" "}Der Klassifikator wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
     }
 
 ## Presets and time budgets

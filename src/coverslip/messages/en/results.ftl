@@ -834,9 +834,9 @@ proportions-shown = { $correction ->
    *[none] Figures show counts of predictions, because no sample could be corrected.
 }
 
-proportions-of-single-samples = Values of single samples are { $is_correction_better ->
-    [true] corrected ones: their expected error is { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of counts { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
-   *[false] counted ones, with the interval of the true proportion: their expected error is { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of corrected values { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+proportions-of-single-samples = { $is_correction_better ->
+    [true] Values of single samples are corrected ones: their expected error is { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of counts { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+   *[false] Unlike means, values of single samples are counted ones, with the interval of the true proportion: their expected error is { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of corrected values { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
 
 proportions-uncertain = uncertain images

@@ -256,7 +256,7 @@ expected-time = The expected time{ $step ->
        *[other] {" "}of step { $step } of 2
     } is about { $duration } on this computer.{ $n_folds ->
         [0] { "" }
-       *[other] {" "}The network is trained { $n_trainings } times: for { $n_folds } folds, then on all images.
+       *[other] {" "}The classifier is trained { $n_trainings } times: for { $n_folds } folds, then on all images.
     }
 
 ## Presets and time budgets

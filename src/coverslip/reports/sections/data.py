@@ -39,7 +39,8 @@ def label_error_blocks(errors: LabelErrors) -> Iterator[SectionText]:
         for image in errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
     ]
     columns = column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")
-    yield SectionText([*words, text("report-label-correction")], columns, images, columns[1:4])
+    yield SectionText(words)
+    yield SectionText([text("report-label-correction")], columns, images, columns[1:4])
     classes = [
         (row.name, row.n, text("report-too-few-images") if row.n_misclassified is None else row.n_misclassified)
         for row in errors.classes
