@@ -460,6 +460,10 @@ def test_nothing_is_stated_of_a_correction_if_no_sample_is_corrected(
     assert summary.method == cs.summarise(file, by="well", table=table).method
     report = html.unescape(proportions_report(summary))
     assert text("proportions-shown", correction="none") in report
+    all_counted, _ = text("proportions-some-not-corrected", is_all=True, reason="|").split("|")
+    some_counted, _ = text("proportions-some-not-corrected", is_all=False, reason="|").split("|")
+    assert all_counted in report
+    assert some_counted not in report
     assert text("proportions-differences-help", has_blocks=False, is_corrected=False) in report
     corrected = text("proportions-methods-corrected", is_binary=False, has_correlation=False, n_not_corrected=0)
     assert corrected.partition(".")[0] not in report  # the part that no parameter changes

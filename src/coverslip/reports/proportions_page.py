@@ -122,7 +122,7 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     if summary.is_corrected:
         reasons = (each.classes[name].corrected.reason for each in summary.samples for name in summary.classes)
         for reason in dict.fromkeys(reason for reason in reasons if reason):
-            yield text("proportions-some-not-corrected", reason=reason)
+            yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
 
 
 def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionContent]:

@@ -262,7 +262,7 @@ verdict-action = { $action ->
             [none] Labeln Sie mehr Bilder
            *[other] Labeln Sie mehr Bilder von { $classes }
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
-        [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
+        [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN oder --group-pattern PATTERN), und trainieren Sie erneut.
         [test-more] { $classes ->
             [none] Testen Sie ihn mit mehr gelabelten Bildern{ $n_needed ->
                 [0] {""}
@@ -279,7 +279,7 @@ verdict-action = { $action ->
             [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
            *[false] {""}
         }
-        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
+        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA), oder passen Sie ihn an diese Bilder an (coverslip adapt RUN NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
 
@@ -822,7 +822,10 @@ report-rows = { $n_rows ->
        *[other] { $n_rows } Zeilen
     }
 
-proportions-some-not-corrected = Einige Anteile sind nicht korrigiert: { $reason }.
+proportions-some-not-corrected = { $is_all ->
+    [true] Anteile sind gezählte Vorhersagen, und ihre Intervalle enthalten die Fehler des Klassifikators nicht
+   *[false] Einige Anteile sind nicht korrigiert
+}: { $reason }.
 
 proportions-not-corrected = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind.
 

@@ -262,7 +262,7 @@ verdict-action = { $action ->
             [none] Label more images
            *[other] Label more images of { $classes }
         } (coverslip suggest DATA --run RUN), and train again.
-        [name-groups] Name the patients or slides (tab “Checks” of the dataset, or coverslip train --group COLUMN), and train again.
+        [name-groups] Name the patients or slides (tab “Checks” of the dataset, or coverslip train --group COLUMN or --group-pattern PATTERN), and train again.
         [test-more] { $classes ->
             [none] Test it on more labeled images{ $n_needed ->
                 [0] {""}
@@ -279,7 +279,7 @@ verdict-action = { $action ->
             [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
            *[false] {""}
         }
-        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
+        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA), or adapt it to them (coverslip adapt RUN NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
 
@@ -822,7 +822,10 @@ report-rows = { $n_rows ->
        *[other] { $n_rows } rows
     }
 
-proportions-some-not-corrected = Some proportions are not corrected: { $reason }.
+proportions-some-not-corrected = { $is_all ->
+    [true] Proportions are counts of predictions, and their intervals leave out errors of the classifier
+   *[false] Some proportions are not corrected
+}: { $reason }.
 
 proportions-not-corrected = Proportions are counts of predictions, which are biased by errors of the classifier.
 
