@@ -18,7 +18,8 @@ def legend_of(buttons: "Locator") -> dict[str, str]:
     """The key of each class that a group of buttons shows."""
     buttons.locator("[data-mark]").first.wait_for()
     return {
-        button.locator(".cut").inner_text(): button.locator("[data-mark]").get_attribute("data-mark") or ""
+        button.locator("[data-mark] + span").inner_text(): button.locator("[data-mark]").get_attribute("data-mark")
+        or ""
         for button in buttons.get_by_role("button").filter(has=buttons.page.locator("[data-mark]")).all()
     }
 

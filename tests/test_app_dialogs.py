@@ -34,6 +34,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     ),
 }
 WITHOUT = {
+    "Clusters",
     "CollectDialog",
     "DownloadTable",
     "DrawPage",
@@ -43,8 +44,16 @@ WITHOUT = {
     "LiveRun",
     "UseCorrections",
 }  # images, choices, keys to read, and questions
-# Tested where files are overwritten, where a folder is removed, and on the pages of accounts.
-IN_ANOTHER_FILE = {"Checks", "InvitationDialog", "MissingFolder", "ProjectDialog", "UsersPage"}
+# Tested as AddImages, where files are overwritten, a folder is removed and a classifier is adapted, and in accounts.
+IN_ANOTHER_FILE = {
+    "AddImagesDialog",
+    "Checks",
+    "NewAdaptation",
+    "InvitationDialog",
+    "MissingFolder",
+    "ProjectDialog",
+    "UsersPage",
+}
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,7 @@ def test_a_table_beside_class_folders_is_offered_with_its_columns(page: "Page", 
     (folder / "images.csv").write_text("\n".join(["path,label,patient", *rows]) + "\n")
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
+    page.get_by_label("Path of a folder or table").wait_for()
     page.keyboard.type(str(folder))
     page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_text("(images.csv)").wait_for()

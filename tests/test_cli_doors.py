@@ -30,7 +30,7 @@ COMMANDS = (
     *("app", "demo"),
     *("inspect", "suggest", "label-errors", "agreement", "distance", "read", "objects"),
     *("train", "preview", "models", "study", "weights"),
-    *("evaluate", "compare", "decide", "explain", "report"),
+    *("evaluate", "adapt", "compare", "decide", "explain", "report"),
     *("predict", "summarise", "spot-check", "export-objects"),
     "export",
     *("server", "backup", "restore", "cache", "doctor"),

@@ -84,6 +84,7 @@ JOB: Commands = [
     ["train", "cells", "--group-pattern", GROUPS, "--out", "run", *SETTINGS],
     ["train", "cells", "--out", "second", *SETTINGS],
     "evaluate run cells",
+    "adapt run elsewhere --labels elsewhere --out adapted",
     "predict run cells --out predictions.csv",
     "summarise predictions.csv --by folder --run run",
     "spot-check predictions.csv -n 4 --run run --out to_label.csv",
@@ -182,6 +183,7 @@ def observed(
 
     folder = tmp_path_factory.mktemp("offline")
     write_cells(folder / "cells", 45, side=32)
+    write_cells(folder / "elsewhere", 45, side=32, seed=7)
     torch.save(import_timm().create_model(SMALL_NETWORK.removeprefix("timm/")).state_dict(), folder / "small.pth")
     in_hub_cache(folder / "hub", folder / "small.pth")
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")

@@ -116,7 +116,7 @@ def test_test_images_select_the_epoch_only_if_leakage_is_allowed_and_all_results
     assert run.training is not None
     assert epochs[run.training.selected_epoch] == best
     assert run.metrics.protocol == ("checkpoint_selection_set",)
-    assert any(note.startswith("As in some publications") for note in run.training.notes)
+    assert "protocol-checkpoint-selection-set" in {note.code for note in run.training.notes}
     assert "As in some publications" in run.report_file.read_text(encoding="utf-8")
 
 
