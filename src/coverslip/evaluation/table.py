@@ -253,13 +253,13 @@ def _influence_on_gap(probability: np.ndarray, label: np.ndarray, predicted: np.
 
 
 def _gap_with_interval(probability: np.ndarray, units: Units) -> Metric:
-    """Return the mean top probability minus accuracy; the interval includes every accuracy in that of accuracy."""
+    """Return the mean top probability minus accuracy; without errors, the interval covers that of accuracy."""
     predicted, top = probability.argmax(axis=1), float(probability.max(axis=1).mean())
     share = float((predicted == units.label).mean())
     gap = metric_with_interval(top - share, _influence_on_gap(probability, units.label, predicted), units, "real")
     # Without errors, the influence hardly varies and is symmetric, but accuracy can only be lower.
     accuracy = metric_with_interval(share, _influence_on_accuracy(probability, units.label, predicted), units, "share")
-    if gap.low is None or gap.high is None or accuracy.low is None or accuracy.high is None:
+    if 0 < share < 1 or gap.low is None or gap.high is None or accuracy.low is None or accuracy.high is None:
         return gap
     return replace(gap, low=min(gap.low, top - accuracy.high), high=max(gap.high, top - accuracy.low))
 
