@@ -6,15 +6,27 @@ few images per class of the other dataset (and all other images of their groups)
 setting uses them for training. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/other_laboratory.py [--pairs NAME…] [--seeds N] [--images N] [--instant]
+
+With `--adapt`, each row is an instant classifier that is adapted to new images (`coverslip adapt`): without labels, and
+with the first images that `suggest` lists. Both values of a row, and those of the classifier as it is, are of the new
+images without a label. Rows are kept in the folder, so that a stopped run continues.
+
+    python benchmarks/other_laboratory.py --adapt FOLDER [--cases NAME…]
 """
 
 import argparse
+import csv
+import hashlib
 import json
 import os
 import random
+import shutil
 import statistics
 import tempfile
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +34,13 @@ from _children import succeeded
 from _records import Record
 from finetuning import rows_of, write_rows
 
+import coverslip as cs
+from coverslip.events import ignore
+from coverslip.pipeline import train_without_report
+
 RECORD = Record(
     "Another laboratory",
-    [f"src/coverslip/{name}" for name in ("training", "augmentation", "images/preprocessing.py")],
+    [f"src/coverslip/{name}" for name in ("experiments/adapting.py", "training", "augmentation", "images")],
 )
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 
@@ -50,6 +66,86 @@ WAYS = {
     "fine-tuned, large stain and size augmentation": ("augment=stain", "augment.zoom=0.4"),
 }
 
+Rows = list[dict[str, str]]
+_CELLS = ("lymphocyte", "neutrophil", "monocyte", "eosinophil")
+_LABORATORIES = ("blood_pbc", "blood_cellavision", "blood_bccd_crops")
+_N_ADAPTED, _SEED = 300, 0  # images of a laboratory
+ADAPTED = "Accuracy on new images without a label, by number of labels (chosen; estimate by the labels)"
+FOREIGN = "Share of images of no class whose decision is a class, by number of labels"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A classifier for images at home, images of the other laboratory, and numbers of labels there."""
+
+    home: Callable[[], Rows]
+    new: Callable[[], Rows]
+    side_px: int = 96
+    n_labels: tuple[int, ...] = (0, 20)
+    group: str | None = None
+    never_labeled: str = ""  # a class
+
+
+def cells_of(laboratory: str, *, is_rest: bool = False, n_of: dict[str, int] | None = None) -> Callable[[], Rows]:
+    """Return white cells, of four classes 75 of each or at most as stated, or the rest of them."""
+
+    def drawn() -> Rows:
+        rows, most = labeled_alike(rows_of(DATA / laboratory)), _N_ADAPTED // len(_CELLS)
+        draw, selected = random.Random(_SEED), Rows()
+        for label in _CELLS:
+            of_label = [row for row in rows if row["label"] == label]
+            first = draw.sample(of_label, min(len(of_label), most))
+            drawn_rows = [row for row in of_label if row not in first][:most] if is_rest else first
+            selected += drawn_rows[: (n_of or {}).get(label, most)]
+        return selected
+
+    return drawn
+
+
+def groups_of(table: str, group: str, half: int) -> Callable[[], Rows]:
+    """Return images of one half of the groups."""
+
+    def drawn() -> Rows:
+        rows, draw = rows_of(DATA / table / "images.csv"), random.Random(_SEED)
+        names = sorted({row[group] for row in rows})
+        groups = set(draw.sample(names, len(names))[half::2])
+        selected = [row for row in rows if row[group] in groups]
+        return draw.sample(selected, min(_N_ADAPTED, len(selected)))
+
+    return drawn
+
+
+CASES = {
+    **{
+        f"{home} → {new}": Case(cells_of(home), cells_of(new), n_labels=(0, 20, 50))
+        for home in _LABORATORIES
+        for new in _LABORATORIES
+        if home != new
+    },
+    "blood_malaria, patients": Case(
+        groups_of("blood_malaria", "patient", 0), groups_of("blood_malaria", "patient", 1), 64, group="patient"
+    ),
+    "nuclei_mitocheck, plates": Case(
+        groups_of("nuclei_mitocheck", "plate", 0), groups_of("nuclei_mitocheck", "plate", 1), 64, (0, 50), "plate"
+    ),
+    "same laboratory": Case(cells_of("blood_pbc"), cells_of("blood_pbc", is_rest=True), n_labels=(0, 20, 50)),
+    "80% neutrophils": Case(
+        cells_of("blood_pbc"),
+        cells_of("blood_bccd_crops", n_of={"lymphocyte": 6, "monocyte": 6, "eosinophil": 6}),
+    ),
+    "80% lymphocytes": Case(
+        cells_of("blood_bccd_crops"),
+        cells_of("blood_pbc", n_of={"neutrophil": 6, "monocyte": 6, "eosinophil": 6}),
+    ),
+    "no label of monocytes": Case(
+        cells_of("blood_pbc"), cells_of("blood_bccd_crops"), n_labels=(20,), never_labeled="monocyte"
+    ),
+    "nuclei for blood": Case(cells_of("blood_pbc"), groups_of("nuclei_mitocheck", "plate", 1), n_labels=(0, 20)),
+    "micronuclei, experiments": Case(
+        groups_of("micronuclei", "experiment", 0), groups_of("micronuclei", "experiment", 1), 64, group="experiment"
+    ),
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,8 +153,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--instant", action="store_true", help="without fine-tuning, which takes most of the time")
+    parser.add_argument("--adapt", type=Path, metavar="FOLDER", help="measure `coverslip adapt` instead")
+    parser.add_argument("--cases", nargs="*", default=list(CASES), help=f"some of: {'; '.join(CASES)}")
     RECORD.add_option(parser)
     options = parser.parse_args()
+    if options.adapt:
+        measure_adaptations(options.adapt.absolute(), options.cases)
+        return
     print(
         "| pair | seed | training | macro-F1: same laboratory | other laboratory |\n|---|---|---|---|---|", flush=True
     )
@@ -151,6 +252,129 @@ def write_part(rows: list[dict[str, str]], n: int, seed: int, table: Path, group
 
 def macro_f1(metrics: dict[str, Any]) -> float:
     return float(metrics["metrics"]["macro_f1"]["value"])
+
+
+# Adaptations
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What an adaptation says, and how good it is on the images without a label; pairs: as it is, and adapted."""
+
+    selected: str  # empty: nothing was adapted; or the code of an error
+    unfamiliar: float = 0
+    right: tuple[float, float] | None = None  # of the labels, as the adaptation says
+    interval: tuple[float, float] | None = None
+    n_scored: int = 0
+    accuracy: tuple[float, float] | None = None
+    macro_f1: tuple[float, float] | None = None
+    recall: tuple[float, float] | None = None  # of the class without a label
+    decided: tuple[float, float] | None = None  # share of the images with a class as decision, and their accuracy
+    home: tuple[float, float] | None = None  # accuracy
+    processor_s: float = 0
+
+
+def measure_adaptations(folder: Path, names: list[str]) -> None:
+    """Print a row for each case and number of labels, and record them."""
+    os.environ.setdefault("COVERSLIP_CACHE", str(folder / "cache"))
+    columns = ("case", "labels", "unfamiliar", "selected", "accuracy", "macro-F1", "estimate (95% CI)")
+    columns += ("decided, accuracy", "at home", "recall of the class without a label", "processor s")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    for name in names:
+        for n in CASES[name].n_labels:
+            done = folder / name / f"{n}.json"
+            if not done.is_file():
+                done.parent.mkdir(parents=True, exist_ok=True)
+                done.write_text(json.dumps(asdict(adapted(CASES[name], n, folder / name))))
+            row = Adapted(**json.loads(done.read_text()))
+            estimate = ""
+            if row.right and row.interval:
+                estimate = f"{row.right[1] / n:.2f} ({row.interval[0]:.2f}–{row.interval[1]:.2f})"
+            pairs = [f"{pair[0]:.3f} → {pair[1]:.3f}" if pair else "" for pair in (row.accuracy, row.macro_f1)]
+            more = [f"{pair[0]:.2f}, {pair[1]:.2f}" if pair else "" for pair in (row.decided, row.home, row.recall)]
+            cells = [name, n, f"{row.unfamiliar:.2f}", row.selected or "nothing", *pairs, estimate, *more]
+            print(f"| {' | '.join(map(str, cells))} | {row.processor_s:.0f} |", flush=True)
+            says = "; ".join(filter(None, (row.selected or "nothing", estimate)))
+            if row.accuracy and row.macro_f1:
+                note = f"as it is {row.accuracy[0]:.2f}; macro-F1 {row.macro_f1[0]:.2f} → {row.macro_f1[1]:.2f}; {says}"
+                RECORD.add(ADAPTED, round(row.accuracy[1], 3), of=f"{name}, {n}", n=row.n_scored, note=note)
+            elif row.decided:
+                RECORD.add(FOREIGN, round(row.decided[0], 3), of=f"{name}, {n}", n=row.n_scored, note=says)
+    RECORD.write("adapted")
+
+
+def adapted(case: Case, n: int, folder: Path) -> Adapted:
+    """Train at home if there is no run yet, adapt to the other laboratory, and predict both as it is and adapted."""
+    home, new = case.home(), case.new()
+    classes = {row["label"] for row in home}
+    run = folder.parent / f"home-{hashlib.sha256(repr(home).encode()).hexdigest()[:8]}"
+    if not (run / "metrics.json").is_file():
+        shutil.rmtree(run, ignore_errors=True)  # of a stopped training
+        recipe = cs.Recipe.model_validate({"stage": "instant", "image_size": case.side_px, "split": {"folds": 0}})
+        data = cs.open_dataset(write_rows(home, case.group, folder / "home.csv"), group=case.group)
+        train_without_report(data, recipe, out=run, emit=ignore)
+    began = time.process_time()
+    images, labels, labeled = folder / "new.csv", None, list[dict[str, str]]()
+    images.write_text("\n".join(["path", *(row["path"] for row in new)]) + "\n", encoding="utf-8")
+    if n:
+        row_of = {row["path"]: row for row in new}
+        n_suggested = 3 * n if case.never_labeled else n  # where labels of a class are left out
+        suggestions = cs.suggest(images, n=n_suggested, device="cpu", emit=ignore).suggestions
+        labeled = [row_of[each.path] for each in suggestions if row_of[each.path]["label"] != case.never_labeled][:n]
+        labeled_rows = [
+            {**row, "label": row["label"] if row["label"] in classes else "none-of-these"} for row in labeled
+        ]
+        labels = write_rows(labeled_rows, case.group, folder / f"labels{n}.csv")
+    out = folder / f"{n}"
+    shutil.rmtree(out, ignore_errors=True)
+    try:
+        record = cs.adapt(run, images, labels, out=out, group=case.group, device="cpu", emit=ignore)
+    except cs.CoverslipError as error:
+        return Adapted(error.code)
+    rest = [k for k, row in enumerate(new) if row not in labeled]
+    truth = [new[k]["label"] for k in rest]
+    is_known = not classes.isdisjoint(truth)
+    as_is, after = (predictions(each, images, folder) for each in (run, out if record.selected else run))
+    both = [[rows[k]["predicted"] for k in rest] for rows in (as_is, after)]
+    is_right = [after[k]["predicted"] == new[k]["label"] for k in rest if after[k]["decision"] in classes]
+    unlabeled = [i for i, name in enumerate(truth) if name == case.never_labeled]
+    return Adapted(
+        record.selected or "",
+        unfamiliar=(record.n_unfamiliar or 0) / record.n_images,
+        right=pair_of(record.n_right_before, record.n_right),
+        interval=pair_of(record.low, record.high),
+        n_scored=len(rest),
+        accuracy=(accuracy_of(both[0], truth), accuracy_of(both[1], truth)) if is_known else None,
+        macro_f1=(macro_f1_of(both[0], truth), macro_f1_of(both[1], truth)) if is_known else None,
+        recall=pair_of(*(accuracy_of([each[i] for i in unlabeled], [truth[i] for i in unlabeled]) for each in both))
+        if unlabeled
+        else None,
+        decided=(len(is_right) / len(rest), statistics.mean(is_right or [0])),
+        home=pair_of(record.home_before, record.home_after),
+        processor_s=time.process_time() - began,
+    )
+
+
+def pair_of(first: float | None, second: float | None) -> tuple[float, float] | None:
+    return None if first is None or second is None else (first, second)
+
+
+def predictions(run: Path, images: Path, folder: Path) -> Rows:
+    out = folder / "predictions.csv"
+    cs.predict(run, images, out=out, device="cpu", emit=ignore)
+    with out.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def accuracy_of(predicted: Sequence[str], truth: Sequence[str]) -> float:
+    return sum(map(str.__eq__, predicted, truth)) / len(truth)
+
+
+def macro_f1_of(predicted: Sequence[str], truth: Sequence[str]) -> float:
+    """Return the mean F1 of the classes that occur."""
+    n_right = Counter(a for a, b in zip(predicted, truth, strict=True) if a == b)
+    n_of, n_predicted = Counter(truth), Counter(predicted)
+    return statistics.mean(2 * n_right[name] / (n_of[name] + n_predicted[name]) for name in n_of)
 
 
 if __name__ == "__main__":
