@@ -76,9 +76,12 @@ def test_without_labels_every_decision_stays_uncertain_and_the_verdict_says_so(
 @pytest.mark.slow
 def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path, tmp_path: Path) -> None:
     before = (parent.folder / "classifier/classifier.json").read_bytes()
-    table = labeled(new, 30, tmp_path / "labels.csv")
+    table = labeled(new, 40, tmp_path / "labels.csv")
+    lines = table.read_text().splitlines()
+    excluding = [line.replace(line.split(",")[1], "unusable") for line in lines[31:]]
+    table.write_text("\n".join([*lines[:31], *excluding]))
     record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu")
-    assert record.n_labels == 30
+    assert (record.n_images, record.n_labels) == (80, 30)
     assert record.n_right is not None
     assert record.n_right_before is not None
     assert [each.name for each in record.candidates][:3] == ["as-is", "matched", "pooled"]
@@ -172,8 +175,14 @@ def test_images_like_those_of_the_training_need_no_adaptation(
     table = labeled(same, 20, tmp_path / "labels.csv")
     record = cs.adapt(parent, same, table, out=out, device="cpu")
     assert record.n_right_before is not None
-    assert record.selected in ("as-is", "pooled", "averaged")
-    assert record.zoom == (1.0, 1.0)
+    assert (record.selected, record.zoom) == ("as-is", (1.0, 1.0))
+    before, after = parent.card, cs.open_run(out).card
+    assert before is not None
+    assert after is not None
+    assert (after.temperature, after.uncertain_below) == (
+        before.temperature,
+        before.uncertain_below,
+    )  # not of 20 labels
 
 
 def _refused(parent: Run, new: Path, labels: Path | None, out: Path) -> str:

@@ -141,6 +141,7 @@ def adapt(
     if labels is not None and not isinstance(labels, Dataset):
         plan = classifier.card.preprocessing.plan
         labels = open_dataset(labels, group=group, group_pattern=group_pattern, plan=plan)
+    images = _without_excluded(images, labels, emit)
     labeled, has_groups = _labels(labels, images, classifier, emit)
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
@@ -205,6 +206,16 @@ def _open(classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> 
     if len(positions) < FEWEST_IMAGES:
         raise BadDataset("adapt-few-images", file=data.root, n_images=len(positions), n_needed=FEWEST_IMAGES)
     return _Images(data, scan, positions)
+
+
+def _without_excluded(images: _Images, labels: Dataset | None, emit: Emit) -> _Images:
+    """Return the images without those that a label excludes, so that images like these stay unfamiliar."""
+    excluding = [i for i, each in enumerate(labels.records) if each.label in EXCLUSIONS] if labels is not None else []
+    if labels is None or not excluding:
+        return images
+    scan = scan_images(labels.subset(excluding), emit=emit)
+    excluded = {_hash(scan, i) for i in range(len(excluding))}
+    return replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
 
 
 def _labels(source: Dataset | None, images: _Images, classifier: Classifier, emit: Emit) -> tuple[_Labels, bool]:
@@ -329,7 +340,7 @@ def _choose_and_write(
             "prior": card.prior if head is None else candidates.prior(name),
         }
     )
-    if choice is not None:
+    if choice is not None and (record.has_shift or name != "as-is"):
         card = _calibrated(card, choice.logits, label, run.recipe.decision_rule(card.classes))
     statistics = None
     if record.has_shift:

@@ -245,7 +245,7 @@ class AdaptationRecord(Document):
     parent: str
     """Fingerprint of the classifier that was adapted."""
     n_images: int
-    """Readable images of the other laboratory."""
+    """Readable images of the other laboratory that no label excludes."""
     n_unfamiliar: int | None
     """Of these, unfamiliar ones to the classifier that was adapted; null: it cannot tell."""
     has_shift: bool
