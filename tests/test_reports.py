@@ -318,8 +318,8 @@ def test_suspected_label_errors_are_reported_if_they_were_computed(tmp_path):
     )
     reported = read_run(folder)
     assert "label_errors" in {section.name for section in sections_of(reported)}
-    text, _ = SECTIONS["label_errors"].blocks(reported)
-    assert "1 of 20 labels" in text.words[0]
+    first, text, _ = SECTIONS["label_errors"].blocks(reported)
+    assert "1 of 20 labels" in first.words[0]
     assert list(text.rows[0][:4]) == ["x", "training", "a", "b"]
 
 
