@@ -384,7 +384,7 @@ def _calibrated(card: ClassifierCard, logits: Floats, label: Ints, rule: Decisio
 
 
 def _images_at_home(parent: Run, emit: Emit) -> _Images:
-    """Return the images of a run.
+    """Return the training and validation images of a run; all that are tested if each is, in folds.
 
     Raises:
         BadRun: they are missing, or have changed.
@@ -396,8 +396,9 @@ def _images_at_home(parent: Run, emit: Emit) -> _Images:
         raise BadRun("adapt-without-training-images", cause=error, file=parent.folder, reason=error.what) from error
     scan = scan_images(data, emit=emit)
     split_of = {row.image_id: row.split for row in parent.split}
-    used = [i for i, record in enumerate(data.records) if split_of.get(record.image_id) in ("train", "val", "test")]
-    return _Images(data, scan, used)
+    parts = [split_of.get(record.image_id) for record in data.records]
+    fitted = [i for i, part in enumerate(parts) if part in ("train", "val")]
+    return _Images(data, scan, fitted or [i for i, part in enumerate(parts) if part == "test"])
 
 
 def _train(
