@@ -5,8 +5,10 @@ import pytest
 
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.results import Metric
+from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.evaluation.table import metric_intervals
-from coverslip.reports.sections.curves import _excess_words, calibration_direction
+from coverslip.reports.metric_rows import estimate, metric_of
+from coverslip.reports.sections.curves import calibration_direction
 
 
 def direction_of(n_classes: int, *, temperature: float = 1.0, shift: float = 0.0, n: int = 3000) -> str:
@@ -53,8 +55,16 @@ def test_an_intercept_that_is_not_zero_shows_wrong_probabilities_although_the_er
 
 
 def test_an_error_that_is_not_shown_to_be_above_chance_is_shown_by_its_upper_end():
-    assert _excess_words(Metric(value=0.03, low=-0.04, high=0.08)) == "≤ 0.08"
-    assert _excess_words(Metric(value=0.05, low=0.02, high=0.08)).startswith("0.05")
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet(np.ones(3), 300)
+    drawn = (probability.cumsum(axis=1) < rng.random((300, 1))).sum(axis=1)
+    true, wrong = (
+        evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="accuracy")
+        for label in (drawn, (drawn + 1) % 3)
+    )
+    assert str(estimate(metric_of(true, "ece_excess"))) == f"≤\N{NO-BREAK SPACE}{true['ece_excess'].high:.3f}"
+    assert wrong["ece_excess"].low > 0
+    assert estimate(metric_of(wrong, "ece_excess")).number == wrong["ece_excess"].value
 
 
 def test_certain_probabilities_without_an_error_have_an_interval_above_zero():

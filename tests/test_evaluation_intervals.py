@@ -13,6 +13,7 @@ from coverslip.evaluation.summary import evaluate_predictions, per_class
 from coverslip.evaluation.table import METRICS, metric_intervals, score
 from coverslip.messages import message, text
 from coverslip.reports.metric_rows import estimate
+from coverslip.reports.reported import percent, range_after
 
 
 def predictions(n_groups: int, n_images: int, seed: int, *, spread: float = 1.0):
@@ -219,6 +220,10 @@ def test_a_sentence_replaces_an_interval_of_most_values():
     few = estimate(Metric(value=1.0, low=0.14, high=1.0, n_images=4))
     assert (few.interval, few.below) == ("", text("interval-of-few-images", n_images=4))
     assert (few.low, few.high) == (0.14, 1.0)
+    assert (
+        range_after(Metric(value=0.75, low=0.01, high=1.0), percent)
+        == f" ({text('interval-of-few-images', n_images=0)})"
+    )
     assert estimate(Metric(value=1.0, low=0.3, high=1.0, n_images=4)).interval
     assert estimate(Metric(value=0.1, low=-0.3, high=0.6), is_signed=True).interval
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { interval, pValue, percent, score, signed } from '../src/texts/numbers';
+import { interval, metricWords, pValue, percent, score, signed } from '../src/texts/numbers';
+import type { MetricValue } from '../src/api/evaluations';
 import { pageOf } from '../src/features/runs/compare/pages';
 
 test('a number has a sign unless it rounds to zero', () => {
@@ -8,6 +9,12 @@ test('a number has a sign unless it rounds to zero', () => {
   expect(values.map((value) => score(value))).toEqual(['0.012', '−0.500', '0.000', '0.000', '0.000', '–']);
   expect(interval(-0.0004, -0.0123)).toContain('0.000 to −0.012');
   expect(interval(-0.0004, -0.0123)).not.toContain('−0.000');
+});
+
+test('a calibration error whose interval contains 0 has only an upper end', () => {
+  const error = { value: -0.031, low: -0.06, high: 0.07, n_images: 60, is_bound: true } as MetricValue;
+  expect(metricWords(error)).toEqual({ value: '≤\u00a00.070', interval: '' });
+  expect(metricWords({ ...error, is_bound: false }).value).toBe('−0.031');
 });
 
 test('trainings and evaluations have different addresses', () => {

@@ -160,8 +160,11 @@ def adapt(
 
 def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path) -> None:
     """Print what was adapted, and the accuracy in both laboratories."""
-    from coverslip.reports.reported import percent
+    from coverslip.evaluation.results import Metric
+    from coverslip.reports.reported import percent, range_after
 
+    n_right = record.n_right or 0
+    accuracy = Metric(value=n_right / max(record.n_labels, 1), low=record.low, high=record.high)
     home = [None if value is None else percent(value) for value in (record.home_before, record.home_after)]
     for code in ("command-adapted", "command-adapted-labels", "command-adapted-home"):
         console.print(
@@ -176,11 +179,9 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 has_fixed_stain=record.has_fixed_stain,
                 is_inverted=record.is_inverted,
                 n_labels=record.n_labels,
-                n_right=record.n_right or 0,
+                n_right=n_right,
                 n_right_before=record.n_right_before or 0,
-                accuracy=percent((record.n_right or 0) / max(record.n_labels, 1)),
-                low=percent(record.low or 0),
-                high=percent(record.high or 0),
+                accuracy=percent(accuracy.value or 0) + range_after(accuracy, percent),
                 home_before=home[0] or "?",
                 home_after=home[1] or "?",
             ),

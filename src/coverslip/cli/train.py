@@ -108,7 +108,6 @@ def train(
     from coverslip.experiments.run_state import request_finish, withdraw_finish
     from coverslip.listeners import open_listener, to_all
     from coverslip.reports.reported import read_run
-    from coverslip.reports.sections.curves import doubling
     from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs.folder import Run, remove_new_folder_on
     from coverslip.runs.results import metrics_as_json
@@ -158,8 +157,6 @@ def train(
         return
     stdout = results_console()
     show_result(stdout, reported_run, all_classes=all_classes)
-    if run.learning_curve is not None:
-        stdout.print(text("command-result-images", sentence=doubling(run.learning_curve)), soft_wrap=True)
     stdout.print(text("command-result-report", file=run.report_file), soft_wrap=True)
     if not is_read_on_a_page():
         stdout.print(text("command-result-next", run=for_shell(run.folder)), soft_wrap=True)

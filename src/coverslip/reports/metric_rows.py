@@ -13,7 +13,7 @@ from coverslip.evaluation.intervals import Scale
 from coverslip.evaluation.results import ClassScores, Evaluation, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, Better
 from coverslip.messages import ENGLISH, language, text
-from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
+from coverslip.reports.reported import ReportedRun, count, few_images, listed, number, signed, spanned
 
 
 def _describe_metrics(schema: JsonDict) -> None:
@@ -34,6 +34,9 @@ class MetricValue(Metric):
     """Whether training and model selection used this metric."""
     is_headline: bool
     """Whether the metric is shown first, before the further metrics."""
+    is_bound: bool
+    """Whether only the upper end of the interval is shown: that of a calibration error above chance contains 0, so the
+    value is mostly noise, and on average below the true error."""
 
 
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
@@ -68,11 +71,12 @@ def _stage(run: ReportedRun) -> str:
 # Metrics of a single probability: that of the second class if there are two classes, otherwise that of the predicted
 # class. See evaluation/decisions.py.
 _BY_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
+_ABOVE_CHANCE = ("ece_excess", "ece_excess_uncalibrated")
 
 
 def metrics(evaluation: Evaluation) -> list[MetricValue]:
     """Return all metrics that are shown, in the order of the table of metrics."""
-    return [_metric_of(evaluation, name) for name in METRICS if name in evaluation.metrics]
+    return [metric_of(evaluation, name) for name in METRICS if name in evaluation.metrics]
 
 
 # Beginnings of `Metric.method`, in English as in metrics.json, with the codes of their names in the reader's language.
@@ -110,7 +114,9 @@ def in_sentence(title: str) -> str:
     return title if language() != ENGLISH or title[:2].isupper() else title[:1].lower() + title[1:]
 
 
-def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:
+def metric_of(evaluation: Evaluation, name: str) -> MetricValue:
+    """Return a metric of an evaluation as it is shown."""
+    metric = evaluation[name]
     record, is_primary = METRICS[name], name == evaluation.primary
     meaning = text("lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning
     if name in _BY_ONE_PROBABILITY:
@@ -118,7 +124,7 @@ def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:
         label = evaluation.classes[1] if is_of_two else ""
         meaning = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=meaning)
     return MetricValue(
-        **values_by_field(evaluation[name]),
+        **values_by_field(metric),
         name=name,
         title=record.title,
         meaning=meaning,
@@ -126,6 +132,7 @@ def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:
         scale=record.scale,
         is_primary=is_primary,
         is_headline=record.is_headline or is_primary,
+        is_bound=name in _ABOVE_CHANCE and metric.low is not None and metric.low <= 0,
     )
 
 
@@ -203,8 +210,10 @@ def estimate(
 
     value, low, high, n_correct, n_images = metric.value, metric.low, metric.high, metric.n_correct, metric.n_images
     interval = counts = ""
+    if isinstance(metric, MetricValue) and metric.is_bound:
+        return Estimate(f"≤\N{NO-BREAK SPACE}{rounded(high)}", is_strong=is_strong, low=low, high=high)
     if value is not None and metric.is_useless and not is_signed:
-        counts = text("interval-of-few-images", n_images=n_images or 0)
+        counts = few_images(metric)
     elif value is not None and low is not None and high is not None:
         interval = spanned(low, high, rounded)
     elif value is not None and n_correct is not None and n_images is not None:

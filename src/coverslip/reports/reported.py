@@ -506,9 +506,17 @@ def value_words(metric: Metric) -> str:
 
 
 def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
+    """Return the confidence interval to follow a value, or that there are too few images; empty if there is none."""
     if metric.low is None or metric.high is None:
         return ""
+    if metric.is_useless:
+        return f" ({few_images(metric)})"
     return interval_after(spanned(metric.low, metric.high, shown))
+
+
+def few_images(metric: Metric) -> str:
+    """Return what is shown instead of an interval that contains most values from 0 to 1."""
+    return text("interval-of-few-images", n_images=metric.n_images or 0)
 
 
 def interval_words(run: ReportedRun) -> str:

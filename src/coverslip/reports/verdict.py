@@ -10,7 +10,7 @@ says. Numbers of images or errors decide nothing by themselves.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -389,7 +389,12 @@ def _counts(share: Metric) -> Json:
 
 def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-of-class") -> Json:
     """Return the parameters of texts on classes: their shares, and their names."""
-    words = [text(code, label=label, interval=range_after(share, percent), **_counts(share)) for label, share in rows]
+    # The counts say how many images there are.
+    intervals = [range_after(replace(share, n_images=None), percent) for _, share in rows]
+    words = [
+        text(code, label=label, interval=interval, **_counts(share))
+        for (label, share), interval in zip(rows, intervals, strict=True)
+    ]
     names = [text("verdict-class", label=label) for label, _ in rows]
     shares, classes = (listed(each, at_most=_MOST_CLASSES) for each in (words, names))
     return {"labels": shares, "classes": classes, "n_classes": len(rows)}
@@ -882,7 +887,9 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     share = percent(counts[most] / max(sum(counts), 1))
     is_better = run.metrics.against_majority_class == "better"
     is_said = any(reason.code == _LOWER for reason in verdict.reasons)
+    is_at_home = run.evaluation is None and run.run.adaptation is not None
     sentences = [
+        text("report-at-home") if is_at_home else "",
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),

@@ -1,4 +1,5 @@
 // Numbers as text. Results are rounded as in the report of a run.
+import type { MetricValue } from '../api/evaluations';
 import * as language from './language';
 
 export { count } from './language';
@@ -78,6 +79,13 @@ export const digitsOf = (low: number | null | undefined, high: number | null | u
 /** `0.951`; a dash if there is no value. */
 export function score(value: number | null | undefined, digits = 3): string {
   return value === null || value === undefined ? '–' : plain(value, digits);
+}
+
+/** A metric and its interval; only the upper end if the interval shows no more. */
+export function metricWords(metric: MetricValue): { value: string; interval: string } {
+  const digits = digitsOf(metric.low, metric.high);
+  if (metric.is_bound) return { value: `≤\u00a0${score(metric.high, digits)}`, interval: '' };
+  return { value: score(metric.value, digits), interval: interval(metric.low, metric.high, digits, metric.n_images) };
 }
 
 /** 0.951 as `95.1%`. It is rounded like `score`, and only 1 is shown as 100%. */

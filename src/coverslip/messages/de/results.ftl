@@ -31,6 +31,8 @@ report-headline-all-correct = Alle { $image_kind ->
        *[other] { $n_images } Bilder
     } sind richtig klassifiziert.
 
+report-at-home = Die Zahlen gelten für Bilder aus dem Labor des Trainings, nicht aus dem, an das er angepasst wurde.
+
 report-accuracy = Die Genauigkeit beträgt { $accuracy }.
 
 report-group-mean = Gemittelt über { $n_groups ->

@@ -31,6 +31,8 @@ report-headline-all-correct = All { $image_kind ->
        *[other] { $n_images } images are
     } classified correctly.
 
+report-at-home = The numbers are of images from the laboratory of the training, not of the one that it was adapted to.
+
 report-accuracy = Accuracy is { $accuracy }.
 
 report-group-mean = Averaged over { $n_groups ->

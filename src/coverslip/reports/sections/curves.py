@@ -17,7 +17,7 @@ from coverslip.evaluation.metrics import (
     pr_curve,
     roc_curve,
 )
-from coverslip.evaluation.results import Metric
+from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports import figures, metric_rows
@@ -339,9 +339,7 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
     before = metric_rows.uncalibrated(run)
-    error, error_before = (
-        _excess_words(run.metrics.metrics.get(each)) for each in ("ece_excess", "ece_excess_uncalibrated")
-    )
+    error, error_before = (_error_words(run.metrics, each) for each in ("ece_excess", "ece_excess_uncalibrated"))
     title = text("report-calibration-drawing")
     return [
         Drawing(
@@ -355,20 +353,11 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
-def _excess_words(error: Metric | None) -> str:
-    """Return the calibration error with its interval, or only the upper end of an interval that contains 0.
-
-    In the latter case, the value is mostly noise, and on average below the true error.
-    """
-    if error is None or error.low is None or error.high is None or error.low > 0:
-        return _error_words(error)
-    return f"≤ {number(error.high, 2)}"
-
-
-def _error_words(error: Metric | None) -> str:
-    if error is None or error.value is None:
+def _error_words(evaluation: Evaluation, name: str) -> str:
+    """Return a metric of calibration with its interval; empty if it is not known."""
+    if name not in evaluation.metrics or evaluation[name].value is None:
         return ""
-    cell = estimate(error, digits=2)
+    cell = estimate(metric_rows.metric_of(evaluation, name), digits=2)
     return f"{cell.value}{interval_after(cell.interval)}"
 
 
@@ -377,19 +366,19 @@ def _calibration_verdict(run: ReportedRun) -> str:
     error, tested = run.metrics.metrics.get("ece_excess"), run.tested
     if error is None or error.value is None or tested is None:
         return text("verdict-no-calibration")
-    excess = _excess_words(error)
+    excess = _error_words(run.metrics, "ece_excess")
     if error.low is None:
         return text("verdict-calibration-unknown", error=excess, reason=error.reason or "")
     confidence = float(tested.probability.max(axis=1).mean())
     accuracy = float((tested.probability.argmax(axis=1) == tested.label).mean())
-    intercept, slope = (run.metrics.metrics.get(f"calibration_{each}") for each in ("intercept", "slope"))
+    intercept, slope = (_error_words(run.metrics, f"calibration_{each}") for each in ("intercept", "slope"))
     return text(
         "verdict-calibration",
         direction=calibration_direction(run.metrics.metrics, confidence - accuracy, len(run.classes)),
         error=excess,
-        has_line=bool(_error_words(intercept) and _error_words(slope)),
-        intercept=_error_words(intercept),
-        slope=_error_words(slope),
+        has_line=bool(intercept and slope),
+        intercept=intercept,
+        slope=slope,
         confidence=percent(confidence),
         accuracy=percent(accuracy),
     )

@@ -101,6 +101,7 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
+    keyMetricsAtHome: 'Wichtigste Metriken für Bilder aus dem Labor des Trainings',
     metric: 'Metrik',
     value: 'Wert',
     intervalColumn: '95-%-KI',

@@ -108,6 +108,7 @@ export const results = {
     },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
+    keyMetricsAtHome: 'Key metrics on images from the laboratory of the training',
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95% CI',
