@@ -12,8 +12,9 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.experiments.rethreshold import thresholds_of
+from coverslip.messages import text
 from coverslip.reports.reported import read_run
-from coverslip.reports.verdict import verdict_of_classifier, verdict_of_run
+from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_run
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run
 
@@ -128,7 +129,11 @@ def test_what_images_at_home_determine_is_refused_for_an_adapted_classifier(
     summary = cs.summarise(tmp_path / "predictions.csv", by="folder", run=run)
     assert run.card is not None
     assert error_rates(run, run.card.classes).reason == "summary-adapted"
-    assert [share.corrected.value for share in summary.samples[0].classes.values()] == [None] * 3
+    shares = summary.samples[0].classes.values()
+    assert [(share.corrected.value, share.shown.low) for share in shares] == [(None, None)] * 3
+    assert sum(share.shown.value or 0 for share in shares) == pytest.approx(1)
+    verdict = verdict_of_run(read_run(run.folder))
+    assert lead(read_run(run.folder), verdict)[0] == text("report-at-home")
     # Images like those that it was checked with are not unfamiliar, whichever classifier the labels choose.
     rows = cs.load_classifier(run, device="cpu").predict(new)
     assert sum(row.decision == "unfamiliar" for row in rows) < len(rows) / 2

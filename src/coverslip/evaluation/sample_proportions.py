@@ -49,7 +49,8 @@ class ClassProportion(DocumentedFields):
     """Of the unclipped value of a single sample."""
     shown: Metric
     """The value to use. Of a single sample: corrected if the correction is expected to be more accurate than counts,
-    else counted, with the interval of the corrected one. Counted if a sample cannot be corrected."""
+    else counted, with the interval of the corrected one. Counted if a sample cannot be corrected; without an interval,
+    and with the reason, if it is this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,12 +362,14 @@ def with_shown(samples: Sequence[SampleProportions], errors: ExpectedErrors | No
 
 def _shown(of_class: ClassProportion, errors: ExpectedErrors | None, *, is_single: bool) -> Metric:
     raw, corrected = of_class.raw, of_class.corrected
-    if errors is None or raw.value is None or corrected.low is None or corrected.high is None:
-        return replace(raw, reason=raw.reason or corrected.reason)
-    if not is_single or errors.is_correction_better:
+    if raw.value is None or corrected.low is None or corrected.high is None:
+        # The interval of counts leaves out errors of the classifier, which are not known here.
+        return replace(raw, low=None, high=None, reason=raw.reason or corrected.reason)
+    if errors is not None and (not is_single or errors.is_correction_better):
         return corrected
     low, high = min(corrected.low, raw.value), max(corrected.high, raw.value)
-    return replace(corrected, value=raw.value, low=low, high=high, reason=message("summary-counts-are-closer"))
+    reason = message("summary-counts-are-compared" if errors is None else "summary-counts-are-closer")
+    return replace(corrected, value=raw.value, low=low, high=high, reason=reason)
 
 
 def has_corrections(proportions: Iterable[SampleProportions]) -> bool:

@@ -120,8 +120,10 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     if summary.label_shift is not None and summary.label_shift.violated:
         yield shift_words(summary.label_shift)
     if summary.is_corrected:
-        reasons = (each.classes[name].corrected.reason for each in summary.samples for name in summary.classes)
-        for reason in dict.fromkeys(reason for reason in reasons if reason):
+        metrics = [each.classes[name].corrected for each in summary.samples for name in summary.classes]
+        reasons = [each.reason for each in metrics if each.reason]
+        reasons.sort(key=lambda reason: reason.parameters.get("share", 0))
+        for reason in {reason.code: reason for reason in reasons}.values():  # of samples, that with the largest share
             yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
 
 
@@ -220,18 +222,18 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
 def sample_columns(summary: Summary) -> tuple[str, ...]:
     """Return the titles of `sample_cells`."""
     if not summary.is_corrected:
-        return (reported.with_interval(text("column-raw")),)
+        return (text("column-raw"),)
     return text("column-raw"), text("column-interval-of-proportion"), text("column-corrected-with-error")
 
 
 def sample_cells(summary: Summary, proportions: SampleProportions, name: str) -> tuple[Cell, ...]:
     """Return the proportion of a class: counted, its interval, and corrected with the standard error.
 
-    Without errors of the classifier, return the counted proportion with the interval of counts.
+    Without errors of the classifier, return the counted proportion.
     """
     of_class, digits = proportions.classes[name], digits_of(summary, name)
     if not summary.is_corrected:
-        return (estimate(of_class.raw, digits=digits),)
+        return (reported.number(of_class.raw.value, digits),)
     shown, corrected = of_class.shown, reported.number(of_class.corrected.value, digits)
     if of_class.standard_error is not None:
         corrected = f"{corrected} ± {reported.number(of_class.standard_error, digits)}"
@@ -251,7 +253,10 @@ def brief_sections(summary: Summary) -> Iterator[SectionContent]:
     names = sorted(shown_classes(summary), key=lambda name: -sum(each.classes[name].count for each in summary.samples))
     named = names[:_MOST_CLASSES]
     has_conditions = len(summary.conditions) > 1
-    titles = sample_columns(summary) if len(named) == 1 else tuple(map(reported.with_interval, named))
+    has_intervals = _correction(summary) != "none"
+    titles = sample_columns(summary) if len(named) == 1 else named
+    if len(named) > 1 and has_intervals:
+        titles = list(map(reported.with_interval, named))
 
     def cells(each: SampleProportions) -> tuple[Cell, ...]:
         if len(named) == 1:

@@ -378,6 +378,8 @@ summary-uninformative = die Testbilder zeigen nicht, dass der Klassifikator die 
 
 summary-adapted = der Klassifikator wurde an ein anderes Labor angepasst, und seine Fehler wurden an Testbildern des ersten gemessen
 
+summary-counts-are-compared = eine Probe lässt sich nicht korrigieren, sodass die Anzahlen aller Proben verglichen werden
+
 summary-counts-are-closer = bei diesem Klassifikator und diesen Bildzahlen sind gezählte Anteile voraussichtlich näher an den wahren als korrigierte
 
 summary-class-without-images = in den Testbildern des Trainings fehlt eine Klasse

@@ -825,7 +825,7 @@ report-rows = { $n_rows ->
     }
 
 proportions-some-not-corrected = { $is_all ->
-    [true] Anteile sind gezählte Vorhersagen, und ihre Intervalle enthalten die Fehler des Klassifikators nicht
+    [true] Anteile sind gezählte Vorhersagen ohne Intervall, weil die Fehler des Klassifikators auf diesen Bildern nicht bekannt sind
    *[false] Einige Anteile sind nicht korrigiert
 }: { $reason }.
 

@@ -378,6 +378,8 @@ summary-uninformative = the test images do not show that the classifier distingu
 
 summary-adapted = the classifier was adapted to another laboratory, and its errors were measured on test images of the first one
 
+summary-counts-are-compared = a sample cannot be corrected, so that counts of all samples are compared
+
 summary-counts-are-closer = for this classifier and these numbers of images, counts are expected to be closer to the true proportions than corrected values
 
 summary-class-without-images = the test images of the run lack a class

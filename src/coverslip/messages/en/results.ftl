@@ -825,7 +825,7 @@ report-rows = { $n_rows ->
     }
 
 proportions-some-not-corrected = { $is_all ->
-    [true] Proportions are counts of predictions, and their intervals leave out errors of the classifier
+    [true] Proportions are counts of predictions without an interval, since errors of the classifier on these images are not known
    *[false] Some proportions are not corrected
 }: { $reason }.
 
