@@ -132,8 +132,13 @@ def metric_of(evaluation: Evaluation, name: str) -> MetricValue:
         scale=record.scale,
         is_primary=is_primary,
         is_headline=record.is_headline or is_primary,
-        is_bound=name in _ABOVE_CHANCE and metric.low is not None and metric.low <= 0,
+        is_bound=is_bound(name, metric.low),
     )
+
+
+def is_bound(name: str, low: float | None) -> bool:
+    """Return whether only the upper end of the interval of a metric is shown, by its lower end."""
+    return name in _ABOVE_CHANCE and low is not None and low <= 0
 
 
 def class_values(evaluation: Evaluation, metric: str) -> list[float | None]:
@@ -211,7 +216,7 @@ def estimate(
     value, low, high, n_correct, n_images = metric.value, metric.low, metric.high, metric.n_correct, metric.n_images
     interval = counts = ""
     if isinstance(metric, MetricValue) and metric.is_bound:
-        return Estimate(f"≤\N{NO-BREAK SPACE}{rounded(high)}", is_strong=is_strong, low=low, high=high)
+        return upper_end(metric, n_digits)
     if value is not None and metric.is_useless and not is_signed:
         counts = few_images(metric)
     elif value is not None and low is not None and high is not None:
@@ -220,6 +225,11 @@ def estimate(
         counts = text("report-counts", n_correct=n_correct, n_images=n_images)
     reason = "" if low is not None else str(metric.reason or "")
     return Estimate(rounded(value), interval, counts, reason, is_strong, value, low, high, n_correct, n_images)
+
+
+def upper_end(metric: Metric, digits: int) -> Estimate:
+    """Return the cell of a metric of which only the upper end of the interval is shown."""
+    return Estimate(f"≤\N{NO-BREAK SPACE}{number(metric.high, digits)}", low=metric.low, high=metric.high)
 
 
 def column_titles(*codes: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import ENGLISH, in_language, localized_number, text
 from coverslip.reports.blocks import SectionContent, SectionText, with_content
-from coverslip.reports.metric_rows import Cell, Estimate, estimate
+from coverslip.reports.metric_rows import Cell, Estimate, estimate, is_bound, upper_end
 from coverslip.reports.page import page, write_results
 from coverslip.reports.reported import count, listed, number, signed, spanned
 from coverslip.reports.sections import Drawing
@@ -140,18 +140,25 @@ def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScore
         )
 
 
+_FEWEST_SPLITS = 3  # of a mean; the interval of two says more about the chance of their difference
+
+
 def _mean(score: MetricMean | None) -> Estimate:
-    """Return the cell of a mean over splits, whose interval can be too wide to show because there are too few."""
+    """Return the cell of a mean over splits, without its interval if there are too few of them."""
     if score is None:
         return estimate(Metric(value=None))
     metric = Metric(value=score.mean, low=score.low, high=score.high)
-    cell = estimate(metric)
-    return replace(cell, counts=text("study-few-splits")) if metric.is_useless and score.n > 1 else cell
+    cell, is_few = estimate(metric), 1 < score.n < _FEWEST_SPLITS
+    if metric.low is None or not (is_few or (metric.is_useless and score.n > 1)):
+        return cell
+    return replace(cell, interval="", counts=text("study-few-splits"))
 
 
-def _with_sd(score: MetricMean | None) -> Estimate:
-    """Return the cell of a mean, with its standard deviation and its confidence interval."""
+def _with_sd(score: MetricMean | None, name: str) -> Estimate:
+    """Return the cell of a mean of a metric, with its standard deviation and its confidence interval."""
     cell = _mean(score)
+    if score is not None and cell.interval and is_bound(name, score.low):
+        return upper_end(Metric(value=score.mean, low=score.low, high=score.high), 3)
     return cell if score is None or score.sd is None else replace(cell, value=f"{cell.value} ± {number(score.sd)}")
 
 
@@ -173,7 +180,7 @@ def _all_metrics(comparison: StudyComparison) -> SectionText:
         words=[text("study-metrics")],
         columns=[first, second, *others, *(METRICS[name].title for name in names)],
         rows=[
-            (dataset, name, *counts, *(_with_sd(metrics.get(each)) for each in names))
+            (dataset, name, *counts, *(_with_sd(metrics.get(each), each) for each in names))
             for dataset, name, counts, metrics in measured
         ],
         text_columns=[second],
