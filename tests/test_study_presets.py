@@ -252,6 +252,13 @@ def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[
     assert not has_note(efficientnet, "deviation-efficientnet-copies")
     assert not has_note(efficientnet, "deviation-efficientnet-nasnet")
     assert not has_note(efficientnet, "deviation-efficientnet-others")
+    small = preset_plan("efficientnetv2-cell", two_folders, is_small=True)
+    lite0 = "first blocks frozen (efficientnet_lite0); nothing frozen (efficientnet_lite0)"
+    assert has_note(small, "deviation-other-networks", networks=lite0)
+    assert any("nothing frozen; " in note for note in notes_of(small))  # that of the publication is lacking
+    stated = {"settings": "epochs = 2; image_size = 64", "stated": "epochs = 70; image_size = 224"}
+    changed = text("deviation-settings", **stated)
+    assert [changed in notes_of(each) for each in (small, efficientnet)] == [True, False]
     others = preset_plan("efficientnetv2-cell", two_folders, arms=["B"], all_tables=True)
     assert has_note(others, "deviation-efficientnet-others", networks="inception_v3; nasnet_mobile, scratch")
     assert has_note(aimic, "deviation-aimic-augmentation", arms="A, B")

@@ -85,7 +85,10 @@ export function score(value: number | null | undefined, digits = 3): string {
 export function metricWords(metric: MetricValue): { value: string; interval: string } {
   const digits = digitsOf(metric.low, metric.high);
   if (metric.is_bound) return { value: `≤\u00a0${score(metric.high, digits)}`, interval: '' };
-  return { value: score(metric.value, digits), interval: interval(metric.low, metric.high, digits, metric.n_images) };
+  return {
+    value: score(metric.value, digits),
+    interval: interval(metric.low, metric.high, digits, metric.n_images),
+  };
 }
 
 /** 0.951 as `95.1%`. It is rounded like `score`, and only 1 is shown as 100%. */

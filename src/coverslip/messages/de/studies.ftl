@@ -524,4 +524,8 @@ deviation-auxiliary-heads = Diese Netze haben im Training keine Hilfsausgänge: 
 
 deviation-networks = Dem Plan fehlen diese Netze der Publikation: { $networks }.
 
+deviation-other-networks = Diese Netze des Plans sind nicht die der Publikation: { $networks }.
+
+deviation-settings = Die Publikation nennt andere Einstellungen. Im Plan: { $settings }. In der Publikation: { $stated }.
+
 deviation-random-weights = Diese Netze beginnen mit zufälligen Gewichten, weil ihre vortrainierten Gewichte nicht Teil der Installation sind: { $networks }.

@@ -524,4 +524,8 @@ deviation-auxiliary-heads = These networks have no auxiliary heads in training: 
 
 deviation-networks = The plan lacks these networks of the publication: { $networks }.
 
+deviation-other-networks = These networks of the plan are not of the publication: { $networks }.
+
+deviation-settings = The publication states other settings. In the plan: { $settings }. In the publication: { $stated }.
+
 deviation-random-weights = These networks start from random weights, because their pretrained weights are not part of the installation: { $networks }.

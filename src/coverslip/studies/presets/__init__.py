@@ -11,7 +11,7 @@ from coverslip.messages import Message, message, text
 from coverslip.models import has_weights, model_info
 from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.recipe_keys import check_recipe, with_settings
+from coverslip.runs.recipe_keys import check_recipe, values_of, with_settings
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
 from coverslip.studies.presets.publications import (
@@ -112,22 +112,59 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str | Message]
         for deviation in preset.deviations
         if (having := [cell for cell in published if deviation.is_in(cell.recipe)])
     )
+    settings = (note for preset in presets for note in _changed_settings(preset, published))
     networks = (note for preset in presets for note in _notes_of_networks(preset, plan))
-    return [*plan.notes, *differences, *networks, *not_stated(plan, cells)]
+    return [*plan.notes, *differences, *settings, *networks, *not_stated(plan, cells)]
+
+
+def _changed_settings(preset: Preset, published: Sequence[Cell]) -> Iterator[Message]:
+    """Yield which settings that the publication states differ in trainings with its recipe."""
+    of_networks = [model["recipe"] for model in preset.models if isinstance(model, dict)]
+    recipe, trained = check_recipe(preset.recipe), [values_of(cell.recipe) for cell in published]
+    changed = [
+        key
+        for key, value in values_of(recipe).items()
+        if _has(preset.recipe, key)
+        and key not in preset.not_stated
+        and not any(_has(each, key) for each in of_networks)
+        and any(each[key] != value for each in trained)
+    ]
+    if changed:
+        settings = settings_in_words([cell.recipe for cell in published], changed)
+        yield message("deviation-settings", settings=settings, stated=settings_in_words([recipe], changed))
+
+
+def _has(changes: Changes, key: str) -> bool:
+    """Return whether changes of a recipe state a dotted key."""
+    section, _, rest = key.partition(".")
+    value = changes.get(section)
+    return section in changes and (not rest or (isinstance(value, dict) and _has(value, rest)))
 
 
 def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
-    """Yield which networks of the publication a plan lacks, and which have random instead of pretrained weights."""
+    """Yield which networks of the publication a plan lacks, and which of its networks are others, or not pretrained."""
     recipes = {model.name: model.recipe for model in plan.models}
-    lacking, random = [], []
+    lacking, random, of_publication = [], [], set[str]()
     for model in preset.models:
         name, recipe = (model, {}) if isinstance(model, str) else (model["name"], model["recipe"])
+        network = str(recipe.get("model", name))
+        of_publication.add(network)
         of_plan = recipes.get(name, recipes.get(f"{name}{_SCRATCH}"))
-        if of_plan is None:
+        if of_plan is None or of_plan.get("model", name) != network:
             lacking.append(name)
         elif of_plan.get("init") == "scratch" != recipe.get("init"):
             random.append(name)
-    for code, networks in (("deviation-networks", lacking), ("deviation-random-weights", random)):
+    used = {model.name: model.recipe.get("model", model.name) for model in plan.models}
+    others = [
+        name if name == network else f"{name} ({network})"
+        for name, network in used.items()
+        if network not in of_publication
+    ]
+    for code, networks in (
+        ("deviation-networks", lacking),
+        ("deviation-other-networks", others),
+        ("deviation-random-weights", random),
+    ):
         if networks:
             yield message(code, networks="; ".join(networks))
 
