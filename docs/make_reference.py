@@ -29,18 +29,20 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands, data, images, models, problems = (
-        DOCS / f"{name}.md" for name in ("recipe", "commands", "data", "images", "models", "problems")
+    recipe, commands, columns, images, kinds, models = (
+        DOCS / f"{name}.md" for name in ("recipe", "commands", "columns", "images", "file_kinds", "models")
     )
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
-    images_text = _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
-        data: _with_part(data, data.read_text(encoding="utf-8"), "columns", columns_table()),
-        images: _with_part(images, images_text, "kinds", kinds_table()),
+        columns: _with_part(columns, columns.read_text(encoding="utf-8"), "columns", columns_table()),
+        images: _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table()),
+        kinds: _with_part(kinds, kinds.read_text(encoding="utf-8"), "kinds", kinds_table()),
         models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
-        problems: _with_part(problems, problems.read_text(encoding="utf-8"), "errors", errors_list()),
+        DOCS / "python_functions.md": python_functions(),
+        DOCS / "rest.md": rest_operations(),
+        **error_pages(),
     }
 
 
@@ -155,29 +157,47 @@ SUBJECTS = {
     "system": "Computer and files",
 }
 SOURCES = DOCS.parent / "src" / "coverslip"
+ERRORS = """# Errors
+
+The errors of coverslip by subject and `code`. A problem of the [REST API](script.md#rest-api) has a `code` and a
+`type`, which is the address of its section. Texts contain the names of parameters, for example `reason`, whose values
+a problem has."""
+PYTHON = """# Python functions
+
+Each public name of `coverslip` with its parameters, from its docstring. [Python](python.md) shows how to use them."""
+REST = """# REST operations
+
+All operations of the app by subject, below `/api/v1`, from its OpenAPI document.
+[Lists, jobs and errors of the REST API](rest_concepts.md) explains them; `/api/v1/docs` of a running app has all
+fields."""
 
 
-def errors_list() -> str:
-    """A section for each error, by subject: what happened and what to do."""
+def error_pages() -> dict[Path, str]:
+    """A page of errors for each subject, and the page that lists the codes of all."""
     from coverslip import errors
 
     kinds = [name for name, each in vars(errors).items() if isinstance(each, type)]
     calls = re.compile(rf"\b(?:failure|{'|'.join(kinds)})\(\s*\"([a-z0-9-]+)\"")
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(SOURCES.rglob("*.py")))
     raised = set(calls.findall(sources))
-    sections = []
+    pages, index = {}, [ERRORS]
     for name, title in SUBJECTS.items():
         resource = FluentParser().parse((SOURCES / f"messages/en/{name}.ftl").read_text(encoding="utf-8"))
-        sections.append(f"## {title}")
+        sections = [f"# Errors: {title}", "[All errors](problems.md)"]
+        codes = []
         for entry in resource.body:
             if not isinstance(entry, fluent.Message) or entry.value is None:
                 continue
             do = next((each.value for each in entry.attributes if each.id.name == "do"), None)
             if do is None and entry.id.name not in raised:
                 continue
+            codes.append(entry.id.name)
             paragraphs = [f"{_pattern(entry.value)}.", *([_pattern(do)] if do else [])]
-            sections.append("\n\n".join([f"### {entry.id.name}", *paragraphs]))
-    return "\n\n".join(sections)
+            sections.append("\n\n".join([f"## {entry.id.name}", *paragraphs]))
+        pages[DOCS / f"problems_{name}.md"] = "\n\n".join(sections) + "\n"
+        links = ",\n".join(f"[`{code}`](problems_{name}.md#{code})" for code in sorted(codes))
+        index += [f"## [{title}](problems_{name}.md)", links]
+    return {DOCS / "problems.md": "\n\n".join(index) + "\n", **pages}
 
 
 def _pattern(pattern: fluent.Pattern) -> str:
@@ -199,6 +219,50 @@ def _element(element: Any) -> str:  # Any: elements and expressions of Fluent ha
     keys = {getattr(variant.key, "name", getattr(variant.key, "value", "")) for variant in element.variants}
     texts = [_pattern(variant.value) for variant in element.variants if keys - plural or variant.default]
     return " / ".join(filter(None, texts))
+
+
+def python_functions() -> str:
+    """A section for each public name: parameters and docstring."""
+    import inspect
+
+    import coverslip
+
+    sections = [PYTHON]
+    for name in coverslip.__all__:
+        each = getattr(coverslip, name)
+        if callable(each):
+            lines = "\n".join(line.rstrip() for line in (inspect.getdoc(each) or "").splitlines())
+            parameters = () if isinstance(each, type) else inspect.signature(each).parameters.values()
+            call = f"{name}({', '.join(_parameters(list(parameters)))})" if parameters else name
+            sections.append(f"## {name}\n\n```text\n{call}\n\n{lines}\n```")
+    return "\n\n".join(sections) + "\n"
+
+
+def _parameters(parameters: list[Any]) -> Iterator[str]:  # Any: parameters of inspect
+    """Names of parameters with their defaults; those after `*` by name only."""
+    is_star = False
+    for each in parameters:
+        if each.kind is each.KEYWORD_ONLY and not is_star:
+            is_star = True
+            yield "*"
+        is_shown = each.default is not each.empty and not callable(each.default)
+        mark = "*" if each.kind is each.VAR_POSITIONAL else ""
+        yield f"{mark}{each.name}={each.default!r}" if is_shown else f"{mark}{each.name}"
+
+
+def rest_operations() -> str:
+    """A table of operations for each subject."""
+    document = json.loads((DOCS.parent / "web" / "openapi.json").read_text(encoding="utf-8"))
+    rows: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            effect = " ".join(operation.get("description", "").partition("\n\n")[0].split()).replace("|", "\\|")
+            address = path.removeprefix("/api/v1")
+            rows.setdefault(operation["tags"][0], []).append(f"| `{method.upper()} {address}` | {effect} |")
+    sections = [
+        f"## {tag}\n\n| request | effect |\n|---|---|\n" + "\n".join(each) for tag, each in sorted(rows.items())
+    ]
+    return "\n\n".join([REST, *sections]) + "\n"
 
 
 def help_texts() -> str:

@@ -176,8 +176,7 @@ def write_words(index: Path) -> None:
             words[link.replace(".md", ".html")].append(phrases)
     content = json.loads(index.read_text(encoding="utf-8"))
     for item in content["items"]:
-        page, _, code = item["location"].partition("#")
-        if page == "problems.html" and code:
+        if item["location"].startswith("problems_"):
             item["text"] = ""
         item["text"] = f"{item['text']}<p>{', '.join(words[item['location']])}</p>"
     index.write_text(json.dumps(content), encoding="utf-8")

@@ -724,6 +724,6 @@ def _row(kind: Kind) -> str:
         ", ".join(kind.colors) or "as in the file",
         ", ".join(map(str, kind.bits)) or "as in the file",
         " ".join(f"`{axis}`" for axis in kind.axes) or "–",
-        f"[refused](problems.md#{kind.refused})" if kind.refused else "read",
+        f"[refused](problems_images.md#{kind.refused})" if kind.refused else "read",
     )
     return f"| {' | '.join(cells)} |"

@@ -29,7 +29,7 @@ def test_the_search_of_the_help_is_accessible_and_leads_to_a_section(page_for_ax
 
     check_for_everyone(page, "/help", search)
     page.get_by_role("link", name="Shortcuts and leakage estimate").click()
-    page.wait_for_url("**/help/data#shortcuts-and-leakage-estimate")
+    page.wait_for_url("**/help/checks#shortcuts-and-leakage-estimate")
     page.get_by_role("heading", name="Shortcuts and leakage estimate").wait_for()
 
 

@@ -500,7 +500,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     if kind == "error":
         what, do = text("image-folder-not-opened", reason="it is broken"), text("image-folder-not-opened.do")
         assert answer.json() == {
-            "type": "/help/problems#image-folder-not-opened",
+            "type": "/help/problems_datasets#image-folder-not-opened",
             "kind": "failed",
             "code": "image-folder-not-opened",
             "title": f"{what}.",

@@ -403,8 +403,8 @@ def test_the_documented_steps_around_the_network_give_its_probabilities(
     Path("runs").mkdir()
     Path("runs/first").symlink_to(own_run.folder)
     save_pixels(Path("new/1.tif"), np.asarray(Image.open(next(cells.rglob("*.png")))))
-    page = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
-    code = page.partition("### The network itself")[2].partition("```python\n")[2].partition("```")[0]
+    page = (Path(__file__).parent.parent / "docs" / "python_images.md").read_text(encoding="utf-8")
+    code = page.partition("## The network itself")[2].partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["card"].tta == 8

@@ -272,7 +272,7 @@ CHANGES = {"moved": moved, "linked": linked, "replaced": replaced, "copied": cop
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_workspace_is_the_same_in_another_folder(change: str, tmp_path: Path) -> None:
-    """The first table of "Move and copy" in `docs/app.md`."""
+    """The table of "Move and copy" in `docs/workspace.md`."""
     workspace = open_workspace(tmp_path / "lab" / "home", (tmp_path,))
     deleted = used(workspace)
     before = answered(workspace)
@@ -333,7 +333,7 @@ SERVERS = {"moved": moved, "copied": copied_folder, "restored": restored_server}
 @pytest.mark.slow
 @pytest.mark.parametrize("change", SERVERS)
 def test_the_projects_of_a_server_are_the_same_in_another_folder(change: str, tmp_path: Path) -> None:
-    """The second table of "Move and copy" in `docs/app.md`."""
+    """The projects of "Move and copy" in `docs/workspace.md`."""
     server = open_account_server(tmp_path / "lab" / "server")
     project, gone = add_project(server, "Cells"), add_project(server, "Removed")
     workspace = workspace_of(server, project)

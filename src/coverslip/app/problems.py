@@ -40,7 +40,7 @@ from coverslip.errors import (
     TooManyStreams,
 )
 from coverslip.files import DISK_FULL
-from coverslip.messages import Failure, failure, text
+from coverslip.messages import Failure, failure, subject_of, text
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -124,7 +124,7 @@ _STATUS: dict[type[CoverslipError], int] = {
     DiskFull: 507,
 }
 _RETRY_SECONDS = "2"
-_HELP = "/help/problems"  # a page with a section for each code
+_HELP = "/help/problems"  # a page for each subject of messages, with a section for each code
 _DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -155,7 +155,7 @@ def problem(
     title = f"{reason.what}."
     fields = asdict(reason)
     body = {
-        "type": f"{_HELP}#{reason.code}",
+        "type": f"{_HELP}_{subject_of(reason.code)}#{reason.code}",
         "title": title,
         "status": status,
         "detail": detail or " ".join(filter(None, [title, reason.do])),

@@ -256,11 +256,25 @@ def _fluent_value(parameter: Any) -> Any:
     return str(parameter) if isinstance(parameter, PurePath) else parameter
 
 
+def subject_of(code: str) -> str:
+    """Return the name of the file of an entry, such as `datasets`; `system` for an entry of another package."""
+    return _subjects().get(code, "system")
+
+
+@cache
+def _subjects() -> dict[str, str]:
+    """Return the name of its file by the code of every entry."""
+    return {code: file.stem for file in _files(ENGLISH) for code, _ in _split(file.read_text(encoding="utf-8"))}
+
+
+def _files(language: str) -> Iterator[Path]:
+    return (Path(__file__).parent / language).glob("*.ftl")
+
+
 @cache
 def _sources(language: str) -> dict[str, str]:
     """Return the source of every entry. Parsing is slow, so each entry is parsed when it is used."""
-    files = (Path(__file__).parent / language).glob("*.ftl")
-    return {code: source for file in files for code, source in _split(file.read_text(encoding="utf-8"))}
+    return {code: source for file in _files(language) for code, source in _split(file.read_text(encoding="utf-8"))}
 
 
 def _split(source: str) -> Iterator[tuple[str, str]]:

@@ -165,8 +165,8 @@ class FindingKind:
     """One kind of finding.
 
     To add a kind, add it to `FINDINGS`, its texts to `findings.ftl` in all languages, and a row to
-    `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
-    no files.
+    `docs/checks.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It
+    reads no files.
     """
 
     name: str  # the code of its findings: in lower case, words joined by "-"

@@ -27,6 +27,16 @@ export function addressOf(target: string, page: string, pages: readonly string[]
   return name === 'README' ? `help${anchor}` : `help/${name}${anchor}`;
 }
 
+/** The pages of the documentation by their kinds: the links of the lists below each heading of its index. */
+export const contentsOf = (index: string) =>
+  index.split(/^## /m).flatMap((part) => {
+    const pages = [...part.matchAll(/^- \[([^\]]+)\]\((\w+)\.md\)/gm)].map(([, title, name]) => ({
+      name: name!,
+      title: title!.replaceAll('`', ''),
+    }));
+    return pages.length ? [{ kind: part.split('\n', 1)[0]!, pages }] : [];
+  });
+
 type LinkTo = (target: string) => string | null;
 
 export function inline(text: string, linkTo: LinkTo): string {

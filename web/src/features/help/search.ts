@@ -101,7 +101,7 @@ const nOfPhrase = ({ phrases }: Synonyms, stems: readonly string[]) =>
     ...phrases.filter((phrase) => phrase.every((word) => stems.includes(word))).map(({ length }) => length),
   );
 
-const LAST = ['problems', 'words']; // codes of errors; the table of users' words
+const GENERATED = /^(words$|rest$|python_functions$|problems)/; // users' words; operations, functions and errors
 
 /**
  * The sections that answer a query: those that docs/words.md names for its words, then those with most of its words,
@@ -140,7 +140,7 @@ export function hitsOf(
       section,
       rank: isCode ? Infinity : (named.get(targetOf(section)) ?? 0),
       n: isIn.filter(Boolean).length,
-      isLast: LAST.includes(section.page),
+      isLast: GENERATED.test(section.page),
       score,
       first: stems[isIn.indexOf(true)] ?? '',
     };
