@@ -17,6 +17,10 @@ from coverslip.studies.report import study_sections
 from coverslip.studies.study import study_comparison
 
 _PAGES = Path(__file__).parent / "studies"
+_ONLY_IN_REPORT = {  # sections that a page would only repeat
+    *("Performance and cost", "All metrics", "Training curves", "Training and validation metrics", "Settings"),
+    *("Heat maps", "Differences from the publication"),
+}
 
 
 def main() -> None:
@@ -55,10 +59,14 @@ def main() -> None:
 
 def _results(compared: StudyComparison) -> Iterable[str]:
     for section in study_sections(compared):
+        if section.title.startswith("Tables and figures of") or section.title in _ONLY_IN_REPORT:
+            continue
         blocks = [block for block in section.blocks if block.rows or block.words]
         if blocks:
             yield from ("", f"## {section.title}")
         for block in blocks:
+            if block.heading == "Settings by arm":
+                continue
             if block.heading:
                 yield from ("", f"### {block.heading}")
             if block.rows:

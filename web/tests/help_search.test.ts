@@ -26,11 +26,7 @@ const QUESTIONS: Record<string, [question: string, ...answers: string[]][]> = {
       'export',
       'fields#predictions-in-the-program-in-which-you-see-the-fields',
     ],
-    [
-      'magnification of the objective differs',
-      'pixel_size',
-      'pixel_size#new-images-of-another-pixel-size',
-    ],
+    ['magnification of the objective differs', 'pixel_size', 'pixel_size#new-images-of-another-pixel-size'],
     ['install on Windows', 'install#windows-and-macos', 'install'],
   ],
   analyst: [
@@ -48,7 +44,11 @@ const QUESTIONS: Record<string, [question: string, ...answers: string[]][]> = {
     ['reproduce a training exactly', 'training#reproducibility'],
   ],
   clinician: [
-    ['choose the threshold for screening', 'train_in_app#choose-a-decision-threshold', 'thresholds#operating-points'],
+    [
+      'choose the threshold for screening',
+      'train_in_app#choose-a-decision-threshold',
+      'thresholds#operating-points',
+    ],
     ['what is the PPV if the disease is rare', 'thresholds#other-class-proportions'],
     [
       'stain of another hospital',
