@@ -8,6 +8,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
@@ -36,6 +38,13 @@ class DocumentedFields:
             if docstring is not None and field in properties:
                 properties[field]["description"] = docstring
         return reference
+
+
+class DocumentedModel(DocumentedFields, BaseModel, defer_build=True):
+    """Base of models.
+
+    Pydantic makes the validator of a model at its first use, since a program uses few of all models.
+    """
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from html import escape
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from coverslip.messages import (
     Level,
@@ -132,6 +132,8 @@ _N = Field(ge=0, le=10**9)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetSizes:
     """Numbers of images of a training: of one split, of a fold, or of the training on all images after the folds."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     n_train: Annotated[int, _N]
     n_val: Annotated[int, _N]

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import threading
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import wraps
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi import Path as InAddress
 from fastapi.concurrency import run_in_threadpool
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from coverslip.app.guard import allow_body, announced, check_role, is_signed_in
 from coverslip.datasets.names import one_line
@@ -26,6 +28,9 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkerPool
 
 API = "/api/v1"
+
+# As FastAPI does while it makes routes: the validators of their bodies are made at the first request.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 
 def api_router(area: str, **options: Any) -> APIRouter:

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.messages import Remedy, text
 from coverslip.runs.recipe_keys import key_names
 from coverslip.workspace.lists import Exclusion
 
 
-class Body(DocumentedFields, BaseModel, extra="forbid"):
+class Body(DocumentedModel, extra="forbid"):
     """The body of a request."""
 
 
@@ -38,7 +38,7 @@ _WHAT = {
 }
 
 
-class FieldProblem(DocumentedFields, BaseModel):
+class FieldProblem(DocumentedModel):
     """An error in one part of a request."""
 
     field: str
@@ -47,7 +47,7 @@ class FieldProblem(DocumentedFields, BaseModel):
     """Line in the text of the request, from 1."""
 
 
-class Problem(DocumentedFields, BaseModel):
+class Problem(DocumentedModel):
     """Why a request could not be answered, and what to do about it."""
 
     type: str = Field(json_schema_extra={"format": "uri-reference"})

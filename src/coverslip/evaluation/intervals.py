@@ -247,11 +247,14 @@ def exact_ends(share: float, n: float) -> tuple[float, float]:
         share: from 0 to 1.
         n: number of independent images above 0, which can be a fraction.
     """
+    x = share * n
+    if x <= 0 or x >= n:  # of few images often, and without SciPy, whose import takes long
+        end = _TAIL ** (1 / n)
+        return (0.0, 1 - end) if x <= 0 else (end, 1.0)
+
     from scipy.special import betaincinv
 
-    x = share * n
-    low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAIL))
-    high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, 1 - _TAIL))
+    low, high = float(betaincinv(x, n - x + 1, _TAIL)), float(betaincinv(x + 1, n - x, 1 - _TAIL))
     return min(low, share), max(high, share)
 
 

@@ -18,9 +18,9 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import MAX_BYTES, Array, PixelSize, ReadPlan, Size, check_size
 from coverslip.images.reading import Pixels, border_color
@@ -202,7 +202,7 @@ _IMAGES_LOW, _IMAGES_HIGH = 1, 99  # percentiles over images, so that one overex
 _FLOAT_SLACK = 1e-3  # tolerance for rounding by other programs
 
 
-class Scaling(DocumentedFields, BaseModel):
+class Scaling(DocumentedModel):
     """The range of intensities that is mapped to [0, 1]; values outside are clipped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -367,7 +367,7 @@ _REACH = 2  # filter radius plus a margin of 1, in source pixels, or in source p
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
-class Degradation(DocumentedFields, BaseModel):
+class Degradation(DocumentedModel):
     """Changes of an image before it is resized, as by another or a worse microscope; the defaults change nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -415,7 +415,7 @@ def _scaled(values: Array, factor: float) -> Array:
     return np.stack(layers, axis=-1)
 
 
-class Matching(DocumentedFields, BaseModel):
+class Matching(DocumentedModel):
     """Changes that make the images of several laboratories alike; the defaults change nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -488,7 +488,7 @@ def _power(base: Array, exponent: float) -> Array:
     return power
 
 
-class Preprocessing(DocumentedFields, BaseModel):
+class Preprocessing(DocumentedModel):
     """How images are resized to squares; stored with the classifier, so that prediction uses the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import UnreadableImage, install_command
 from coverslip.messages import Message, escape_controls, message, text
 
@@ -397,7 +397,7 @@ PLAN_COLUMNS = (*PIXEL_KEYS, "pixel_size_um")
 """The fields of a plan that a recipe states for all images, and a row of a table for one image."""
 
 
-class ReadPlan(DocumentedFields, BaseModel):
+class ReadPlan(DocumentedModel):
     """The pixels of a file that are read as one image. An empty plan reads the first plane of the first series.
 
     A page of a multi-page file is a *channel* if the file declares it so (axis C of an ImageJ, OME or shaped TIFF), and

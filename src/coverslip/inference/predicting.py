@@ -34,7 +34,6 @@ from coverslip.inference.new_images import (
     other_pixels,
     plans_of_training,
 )
-from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, message, note
 from coverslip.runs.classifier import fingerprint_of, identity_of, open_classifier
 from coverslip.runs.folder import Run, is_run
@@ -290,6 +289,8 @@ def predict_opened(
             hash_of, state_of = reading.hash_of, reading.state_of
             rows = _predicted(classifier, remaining, training_images, batch_size, reading, emit)
         else:
+            from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray
+
             with FileHashes() as file_hashes:  # before other computers decode the files
                 hash_of = [*hash_files(remaining.records, file_hashes)].__getitem__
             options = PredictionOptions(

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from coverslip.datasets.index.records import DECISIONS, UNREADABLE, Dataset, ImageRecord
 from coverslip.datasets.names import name_as_text, one_line
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.images.preprocessing import PreprocessedImage
@@ -99,7 +100,7 @@ ShortMessage = Annotated[Message, AfterValidator(_shortened)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-class _Closed(BaseModel):
+class _Closed(DocumentedModel):
     """A model without additional keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")

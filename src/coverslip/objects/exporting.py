@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from coverslip.datasets.names import name_as_text, one_line
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import ReadyCell, atomic_write, write_csv
@@ -489,7 +489,7 @@ _CROP_COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "
 _MOST_NOTES = 5
 
 
-class CropChoices(DocumentedFields, BaseModel):
+class CropChoices(DocumentedModel):
     """The part of a field that is the crop of an object."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

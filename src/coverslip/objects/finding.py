@@ -30,9 +30,9 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress
 from coverslip.images.reader import Channel
@@ -78,7 +78,7 @@ _MOST_THREADS = 4  # each needs about 200 MiB for its tile
 _MOST_MARGIN = 512
 
 
-class FinderSettings(DocumentedFields, BaseModel):
+class FinderSettings(DocumentedModel):
     """What to search for. Each empty setting is estimated from the field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

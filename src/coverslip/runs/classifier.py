@@ -18,11 +18,11 @@ from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coverslip.cache.file_hashes import FileState, state_of
 from coverslip.datasets.index.records import DECISIONS
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import (
@@ -113,7 +113,7 @@ _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches
 _SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
 
 
-class TrainedOn(DocumentedFields, BaseModel):
+class TrainedOn(DocumentedModel):
     """Number, sizes and formats of the training images, which limit what the classifier can be used for."""
 
     model_config = ConfigDict(frozen=True)
@@ -157,7 +157,7 @@ class TrainedOn(DocumentedFields, BaseModel):
         return not low / PIXEL_SIZE_FACTOR <= pixel_side(pixel_size_um) <= high * PIXEL_SIZE_FACTOR
 
 
-class OodThreshold(DocumentedFields, BaseModel):
+class OodThreshold(DocumentedModel):
     """Reference distances for the out-of-distribution score: how far images like the training images are from these."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -188,7 +188,7 @@ class OodThreshold(DocumentedFields, BaseModel):
         return self.usual + ood_score * (self.limit - self.usual)
 
 
-class TestedHead(BaseModel):
+class TestedHead(DocumentedModel):
     """What differs in the classifier whose test metrics are known, if the delivered one is fitted on all images."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -200,7 +200,7 @@ class TestedHead(BaseModel):
     n_ungrouped: int
 
 
-class ClassifierCard(DocumentedFields, BaseModel):
+class ClassifierCard(DocumentedModel):
     """`classifier.json`: everything that prediction needs in addition to the weights."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     PlainSerializer,
     SerializationInfo,
@@ -18,7 +17,7 @@ from pydantic import (
 )
 
 from coverslip.datasets.text_tables import TextTable, open_text_table
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadDataset, BadRun
 from coverslip.files import csv_text, read_bytes, resolved_path, stated_paths, write_csv, write_text
 from coverslip.messages import text
@@ -42,7 +41,7 @@ StatedPath = Annotated[str, AfterValidator(_resolved), PlainSerializer(_stated)]
 """An absolute path. Files that may be moved with their folder state it as `stated_paths`."""
 
 
-class Record(DocumentedFields, BaseModel):
+class Record(DocumentedModel):
     """An object in a JSON file of a run folder.
 
     Numbers are finite. A value that cannot be computed is null, with a reason in another field.

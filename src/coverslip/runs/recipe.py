@@ -34,7 +34,7 @@ from pydantic_core import CoreSchema, core_schema
 from coverslip.augmentation.copies import Copies
 from coverslip.augmentation.table import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.datasets.index.classes import ClassPlan, Name
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.decisions import DecideBy, DecisionRule, positive_class
 from coverslip.evaluation.table import METRICS, metrics_for_choices
@@ -51,7 +51,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Stage = Literal["finetune", "instant"]
 
 
-class RecipeSection(DocumentedFields, BaseModel):
+class RecipeSection(DocumentedModel):
     """Base of every section: unknown keys are an error, and a boolean is not accepted as a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

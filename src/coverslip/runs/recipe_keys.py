@@ -297,8 +297,8 @@ def _schemas_of(model: type[BaseModel]) -> Iterator[Schema]:
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
     """Return the model of a section such as `split`; None for a key."""
-    is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    return field.annotation if is_section else None
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _recipe_key(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from coverslip.datasets.index.records import Part
 from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.datasets.quality.scanning import Signal
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadRun
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import (
@@ -402,7 +402,7 @@ def check_label_errors_file(file: Path) -> None:
     check_replaceable(file, ",".join(_LABEL_ERROR_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
 
 
-class SplitComparison(DocumentedFields, BaseModel):
+class SplitComparison(DocumentedModel):
     """Metrics of the same classifier with an image-level split and with a grouped split."""
 
     model_config = ConfigDict(frozen=True)

@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from coverslip.counts import count_groups
 from coverslip.datasets.columns import OBJECT_MEANINGS, TableChoices
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
@@ -51,7 +51,7 @@ OneName = Annotated[str, StringConstraints(max_length=1_000)]
 OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 
 
-class FinderToPreview(DocumentedFields, BaseModel):
+class FinderToPreview(DocumentedModel):
     """A finder and its settings."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

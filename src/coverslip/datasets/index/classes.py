@@ -13,10 +13,11 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import clean_label, natural_key, one_line, some
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
 from coverslip.messages import Note, Set, note, text
@@ -37,7 +38,7 @@ Name = Annotated[str, BeforeValidator(_as_name), Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_as_names)]
 
 
-class ClassPlan(BaseModel):
+class ClassPlan(DocumentedModel):
     """The classes to train on, derived from the labels of the images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
 from coverslip.datasets.index.folders import channel_names
@@ -37,7 +37,7 @@ from coverslip.datasets.quality.scanning import (
     single_groups,
     units_per_class,
 )
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.images.preprocessing import (
     PixelFacts,
     are_numbers,
@@ -77,7 +77,7 @@ def _describe_codes(schema: JsonDict) -> None:
     schema["description"] = f"Kind of the finding. {codes}."
 
 
-class Finding(DocumentedFields, BaseModel):
+class Finding(DocumentedModel):
     """A property of the dataset that matters for training. Further fields depend on the code."""
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from coverslip.datasets.columns import column_named
 from coverslip.datasets.index.classes import shared_class_notes
@@ -16,7 +16,7 @@ from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.findings import FINDINGS, SEVERITIES, Finding, FindingKind
 from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_sizes, frequencies, group_facts
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Note, localized_number, text
 from coverslip.notebooks import html_table
@@ -44,7 +44,7 @@ def _counts_text(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
-class Inspection(DocumentedFields, BaseModel):
+class Inspection(DocumentedModel):
     """The result of `coverslip inspect`. Counts by format, depth and other properties are of readable images."""
 
     model_config = ConfigDict(frozen=True)

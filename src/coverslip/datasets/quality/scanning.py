@@ -24,7 +24,7 @@ from threading import Lock
 from typing import Any, Literal, overload
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, state_of
 from coverslip.cache.stores import Kind, RecordStore, unusable_note
@@ -32,7 +32,7 @@ from coverslip.counts import count_groups
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.files import sha256_json
@@ -578,7 +578,7 @@ FEW_GROUPS_FOR_ONE_SPLIT = (
 )
 
 
-class Spread(BaseModel):
+class Spread(DocumentedModel):
     """Minimum, median and maximum of some numbers."""
 
     model_config = ConfigDict(frozen=True)
@@ -594,7 +594,7 @@ class Spread(BaseModel):
         return Spread(min=values[0], median=median(values), max=values[-1]) if values else None
 
 
-class GroupFacts(BaseModel):
+class GroupFacts(DocumentedModel):
     """The distribution of images over groups."""
 
     model_config = ConfigDict(frozen=True)

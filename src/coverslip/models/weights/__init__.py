@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import WeightsUnavailable, has_extra
 from coverslip.files import atomic_write, sha256_file, weights_folder, write_error, write_json
 from coverslip.messages import ImportWeights, Set, text
@@ -47,7 +47,7 @@ FORMAT_VERSION = 1
 _RECORD_FILE = "weights.json"
 
 
-class ImportRecord(BaseModel):
+class ImportRecord(DocumentedModel):
     """The JSON file that describes imported weights."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
@@ -500,6 +500,8 @@ def can_fetch() -> bool:
 
 def is_reachable(url: str) -> bool:
     """Return whether a host answers at once. The clients of the libraries would retry for a minute."""
+    from urllib.request import getproxies  # slow import
+
     if "https" in getproxies():
         return True  # only the client can find out whether the proxy reaches the host
     parts = urlsplit(url)

@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import UnreadableImage
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import Channel, Series, ZPlane
@@ -27,7 +27,7 @@ _MOST_FILES = 12  # that are described
 _SINGLE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "JPEG2000")
 
 
-class PixelChoice(DocumentedFields, BaseModel):
+class PixelChoice(DocumentedModel):
     """The pixels of each file that are an image, as `images` of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

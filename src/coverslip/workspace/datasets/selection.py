@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import Connection, select
 
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import PreconditionFailed, PreconditionRequired
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
@@ -35,7 +35,7 @@ from coverslip.workspace.viewing.images import (
 from coverslip.workspace.viewing.live import LiveView
 
 
-class ImageSelection(DocumentedFields, BaseModel):
+class ImageSelection(DocumentedModel):
     """Images of a dataset: a list of them, or all that match filters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ class ImageSelection(DocumentedFields, BaseModel):
     and nothing is changed."""
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`)."""
-    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = []
+    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(default=[])
     """With `filters`: the row_ids of matching images that are not selected."""
 
     @model_validator(mode="after")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, update
 
 from coverslip.datasets.index.classes import ClassPlan, check_classes, with_classes
 from coverslip.datasets.index.records import DECISIONS, Dataset, ImageRecord
 from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD
 from coverslip.datasets.names import clean_label, natural_key, one_line, printable
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
 from coverslip.runs.progress import Work
@@ -41,7 +41,7 @@ from coverslip.workspace.viewing.tiles import ChannelDisplay, display_of
 _LONGEST = 200  # characters
 
 
-class Classes(DocumentedFields, BaseModel):
+class Classes(DocumentedModel):
     """The classes for trainings: merged, excluded or renamed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,12 +6,12 @@ from itertools import count
 from threading import Lock
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS, Summary
 from coverslip.inference.summarising import (
@@ -38,7 +38,7 @@ _SAMPLES_FILE = "samples.json"  # in the folder of the prediction
 _saving = Lock()
 
 
-class Sampling(DocumentedFields, BaseModel):
+class Sampling(DocumentedModel):
     """How images divide into samples, and the conditions of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,7 +80,7 @@ class SampledSummary(DocumentedFields):
     """Rows that list an image again; each image counts once."""
 
 
-class ChangedSampling(DocumentedFields, BaseModel):
+class ChangedSampling(DocumentedModel):
     """How images divide into samples, and how they did when the client read it."""
 
     sampling: Sampling

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -47,7 +47,7 @@ from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import csv_text, plain_cell, write_bytes
 from coverslip.images.preprocessing import PixelFacts
@@ -191,7 +191,7 @@ class Page(DocumentedFields, Generic[Item]):
 Limit = Annotated[int, Field(ge=1, le=2_000, description="Largest number of items to return.")]
 
 
-class Paging(BaseModel):
+class Paging(DocumentedModel):
     """The part of a list to return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

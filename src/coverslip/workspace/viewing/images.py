@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, true, tuple_
 
 from coverslip.datasets.index.classes import with_classes
 from coverslip.datasets.index.records import Part
 from coverslip.datasets.names import name_as_text, natural_key
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images.decoding import prepare_decoding
 from coverslip.images.reader import ReadPlan
@@ -90,7 +90,7 @@ _NAMED = ("label", "group", "domain", "predicted", "decision")
 Item = TypeVar("Item")
 
 
-class Filters(BaseModel):
+class Filters(DocumentedModel):
     """Filters and order of images. All filters apply together. A gallery refuses filters that it does not support."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

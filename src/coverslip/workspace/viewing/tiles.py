@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from coverslip.cache.stores import Kind, MemoryCache, RecordStore
-from coverslip.documented_fields import DocumentedFields
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import NotFound, UnreadableImage
 from coverslip.images.composites import channel_colors, composite, first_visible
 from coverslip.images.decoding import describe_image
@@ -415,7 +415,7 @@ Color = Annotated[str, Field(pattern=r"^[0-9a-f]{6}$", description="Red, green a
 Limit = Annotated[float, Field(allow_inf_nan=False, ge=-1e38, le=1e38)]
 
 
-class ChannelDisplay(DocumentedFields, BaseModel):
+class ChannelDisplay(DocumentedModel):
     """How a channel is shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
