@@ -14,7 +14,7 @@ from coverslip.datasets.content_hashes import hash_files
 from coverslip.datasets.index.opening import open_image_file
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import name_as_text
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound, require_extra
 from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
@@ -69,10 +69,16 @@ def _image_of(subject: str) -> tuple[str, int]:
 
 
 def start_explanation(workspace: Workspace, subject: str) -> ExplanationState:
-    """Start the explanation, unless it is finished or in progress; raises as `explanation_state`."""
+    """Start the explanation, unless it is finished or in progress.
+
+    Raises:
+        NotFound, Conflict: as `explanation_state`.
+        ExtraNotInstalled: PyTorch is not installed, which heat maps need.
+    """
     job_id, row_id = _image_of(subject)
     request = _request(workspace, job_id, row_id)
     if _stored_picture(job_id, request.key) is None:
+        require_extra("train")
         request_result(
             workspace,
             EXPLANATION,

@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.classes import ClassPlan
-from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import BadRecipe, CoverslipError, NotFound, UnknownModel
+from coverslip.documented_fields import DocumentedFields, DocumentedModel
+from coverslip.errors import BadRecipe, CoverslipError, NotFound, UnknownModel, require_extra
 from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.messages import text
@@ -127,7 +127,7 @@ class StudyOutlook(DocumentedFields):
 Distinct = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(dict.fromkeys(names)))]
 
 
-class StudyChoices(DocumentedFields, BaseModel, frozen=True, extra="forbid"):
+class StudyChoices(DocumentedModel, frozen=True, extra="forbid"):
     """A publication's study, or a comparison of chosen networks, on datasets of the workspace."""
 
     preset: str | None = Field(default=None, max_length=60, examples=["aimic"])
@@ -362,13 +362,18 @@ def queue_study(
         NotFound, Conflict: a dataset does not exist or is not ready.
         BadDataset: a dataset has no labeled image.
         BadRecipe: as `outlook`, or the budget is no length of time.
+        ExtraNotInstalled: a training needs PyTorch, which is not installed.
     """
+    from coverslip.experiments.preparation import needs_pytorch
+
     seconds = None if budget is None else math.ceil(budget_seconds(budget))
     plan, dataset_of = chosen_plan(workspace, choices)
     name = name or choices.preset or text("own-study")
     limit = [f"--budget={seconds}s"] if seconds else []
     job_id, folder = new_job_folder(workspace, workspace.studies, name)
-    cells_of(plan, folder)  # checks every recipe before the folder is created
+    cells = cells_of(plan, folder)  # checks every recipe before the folder is created
+    if any(needs_pytorch(cell.recipe) for cell in cells):
+        require_extra("train")
     folder.mkdir()
     save_plan(plan, folder / "study.yaml")
     add_job(

@@ -504,7 +504,7 @@ export const datasets: Texts['datasets'] = {
       }),
     orders: { suggested: 'Bilder vorschlagen', uncertain: 'Unsicherste zuerst' },
     renew: 'Reihenfolge nach den aktuellen Labels erneuern',
-    leftOut: (names) => `Ohne Labels, daher nie vorhergesagt: ${names.join(', ')}`,
+    leftOut: (names) => `Kein Label außerhalb des Testsets, daher nie vorhergesagt: ${names.join(', ')}`,
     tied: (n) =>
       plural(n, {
         one: `${count(n)} Label wird nicht benutzt: Sein Bild ist die Kopie eines Testbilds oder aus dessen Gruppe`,

@@ -82,6 +82,8 @@ export const general: Texts['general'] = {
     size: 'Größe der Vorschaubilder',
   },
   log: { show: 'Protokoll anzeigen', empty: 'Das Protokoll ist leer.' },
+  needsPyTorch: (command, size) =>
+    `Braucht PyTorch (${size} Speicherplatz), das nicht installiert ist${command ? `. Führen Sie „${command}“ aus, und starten Sie coverslip neu` : ''}.`,
   explanation: {
     show: 'Warum diese Klasse?',
     waiting: 'In der Warteschlange: Die Erklärung eines anderen Bildes wird gerade berechnet',

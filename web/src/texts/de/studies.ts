@@ -48,6 +48,7 @@ export const studies: Texts['studies'] = {
 
   plan: {
     title: 'Neue Studie',
+    needsPyTorch: 'Feinabstimmung und andere Netze als das Standardnetz',
     intro:
       'Führen Sie die Studie einer Publikation mit Ihren Datensätzen durch, oder vergleichen Sie Netze Ihrer Wahl. Jedes Netz wird mit allen gewählten Anfangsgewichten trainiert, auf denselben Aufteilungen.',
     preset: 'Studie',

@@ -94,8 +94,6 @@ export const train: Texts['train'] = {
         text: 'Zeigt zuerst den Sofort-Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern (Feinabstimmung).',
       },
     },
-    needsPyTorch: (command, size) =>
-      `Braucht PyTorch (${size} Speicherplatz), das nicht installiert ist${command ? `. Führen Sie „${command}“ aus, und starten Sie coverslip neu` : ''}.`,
     measuring: 'Die Geschwindigkeit dieses Rechners wird gemessen …',
   },
   time: {

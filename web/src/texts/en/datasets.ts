@@ -481,7 +481,7 @@ export const datasets = {
       }),
     orders: { suggested: 'Suggest images', uncertain: 'Least certain first' } as Record<string, string>,
     renew: 'Renew the order by the current labels',
-    leftOut: (names: string[]) => `Without labels, so never predicted: ${names.join(', ')}`,
+    leftOut: (names: string[]) => `No label outside the test set, so never predicted: ${names.join(', ')}`,
     tied: (n: number) =>
       plural(n, {
         one: `${count(n)} label is not used: its image is a copy of a test image, or of its group`,

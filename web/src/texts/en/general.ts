@@ -79,6 +79,8 @@ export const general = {
     size: 'Size of thumbnails',
   },
   log: { show: 'Show the log', empty: 'The log is empty.' },
+  needsPyTorch: (command: string | null, size: string) =>
+    `Needs PyTorch (${size} on disk), which is not installed${command ? `: run “${command}”, then start coverslip again` : ''}.`,
   explanation: {
     show: 'Why this class?',
     waiting: 'Waiting in the queue: the explanation of another image is being computed',

@@ -44,6 +44,7 @@ export const studies = {
 
   plan: {
     title: 'New study',
+    needsPyTorch: 'Fine-tuning, and networks other than the default network',
     intro:
       'Run the study of a publication on your datasets, or compare networks of your choice. Each network is trained with each choice of initial weights, on the same splits.',
     preset: 'Study',

@@ -97,8 +97,6 @@ export const train = {
         text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
       },
     },
-    needsPyTorch: (command: string | null, size: string) =>
-      `Needs PyTorch (${size} on disk), which is not installed${command ? `: run “${command}”, then start coverslip again` : ''}.`,
     measuring: 'Measuring the speed of this computer …',
   },
   time: {
