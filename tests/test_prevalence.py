@@ -165,7 +165,7 @@ def test_the_command_estimates_proportions_and_takes_expected_ones(
         assert (share["value"], share["reason"]["code"]) == (None, "shares-of-stated-proportions")
     assert main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", "0.9"]) == 2
     assert main(["predict", str(trained.folder), str(next(cells.rglob("*.png"))), "--out", out]) == 0
-    assert text("interval-of-few-images", n_images=0) in capsys.readouterr().out
+    assert text("proportions-undetermined") in capsys.readouterr().out
     twice = ["--prevalence", f"{name}=0.3", "--prevalence", f"{name}=0.2"]
     assert main(["predict", str(trained.folder), str(cells), "--out", out, *twice]) == 2
     assert "twice" in capsys.readouterr().err

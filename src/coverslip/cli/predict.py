@@ -193,6 +193,7 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets.names import one_line
     from coverslip.reports.metric_rows import column_titles
+    from coverslip.reports.proportions_page import proportion_cell
 
     estimated_shares = {name: share for name, share in shares.items() if share.value is not None}
     if not estimated_shares:
@@ -203,23 +204,17 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
         *column_titles("column-class", "column-assumed", "column-estimated-proportion", "column-interval-of-proportion")
     )
     for name in sorted(estimated_shares, key=lambda name: -(estimated_shares[name].value or 0))[:_MOST_CLASSES]:
-        share = estimated_shares[name]
+        cell = proportion_cell(estimated_shares[name])
         table.add_row(
             one_line(name),
             f"{assumed[name]:.3f}",
-            *_proportion_cells(share),
+            cell.value,
+            cell.below,
         )
     results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)
     if (n_classes := len(estimated_shares)) > _MOST_CLASSES:
         results_console().print(text("report-largest-classes", n_shown=_MOST_CLASSES, n_classes=n_classes))
-
-
-def _proportion_cells(share: "Metric") -> tuple[str, str]:
-    from coverslip.reports.metric_rows import estimate
-
-    cell = estimate(share)
-    return cell.value, cell.below
 
 
 # `coverslip explain`: heat maps and similar training images.

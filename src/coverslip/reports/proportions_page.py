@@ -1,6 +1,7 @@
 """The report of class proportions of samples: a self-contained page."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ from coverslip.messages import text
 from coverslip.reports import reported
 from coverslip.reports.blocks import Drawing, Quotation, SectionContent, SectionText, with_content
 from coverslip.reports.figures import DATA, INK, legend_below, new_figure, shortened
-from coverslip.reports.metric_rows import Cell, column_titles, estimate
+from coverslip.reports.metric_rows import Cell, Estimate, column_titles, estimate
 from coverslip.reports.page import page
 
 if TYPE_CHECKING:
@@ -219,6 +220,12 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
     return SectionText((), columns, rows, about, title, summary=summary_title)
 
 
+def proportion_cell(metric: Metric, digits: int | None = None) -> Estimate:
+    """Return the cell of a proportion. Its interval can be too wide to show however many images there are."""
+    cell = estimate(metric, digits=digits)
+    return replace(cell, counts=text("proportions-undetermined")) if metric.is_useless else cell
+
+
 def sample_columns(summary: Summary) -> tuple[str, ...]:
     """Return the titles of `sample_cells`."""
     if not summary.is_corrected:
@@ -261,7 +268,7 @@ def brief_sections(summary: Summary) -> Iterator[SectionContent]:
     def cells(each: SampleProportions) -> tuple[Cell, ...]:
         if len(named) == 1:
             return sample_cells(summary, each, named[0])
-        return tuple(estimate(each.classes[name].shown, digits=digits_of(summary, name)) for name in named)
+        return tuple(proportion_cell(each.classes[name].shown, digits_of(summary, name)) for name in named)
 
     def row(name: str, each: SampleProportions) -> tuple[Cell, ...]:
         return (name, *([each.condition or "–"] if has_conditions else []), each.n, *cells(each))
@@ -349,8 +356,8 @@ def digits_of(summary: Summary, name: str) -> int:
 
 def _metrics(summary: Summary, proportions: SampleProportions, name: str) -> tuple[Cell, ...]:
     of_class, digits = proportions.classes[name], digits_of(summary, name)
-    cells = (estimate(of_class.raw, digits=digits),)
-    return (*cells, estimate(of_class.corrected, digits=digits)) if summary.is_corrected else cells
+    cells = (proportion_cell(of_class.raw, digits),)
+    return (*cells, proportion_cell(of_class.corrected, digits)) if summary.is_corrected else cells
 
 
 def _metric_columns(summary: Summary) -> tuple[str, ...]:
