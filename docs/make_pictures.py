@@ -1,6 +1,6 @@
 """Make the pictures of the documentation; make_readme_pictures.py makes those of README.
 
-    python docs/make_pictures.py            # docs/app/*.png, docs/report.png and docs/preview.png
+    python docs/make_pictures.py            # docs/app/*.webp, docs/report.webp and docs/preview.webp
     python docs/make_pictures.py compare    # only those whose name contains this word
     python docs/make_pictures.py images     # those of datasets, for which nothing is trained
 
@@ -34,10 +34,9 @@ DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "app"
 SIZE = {"width": 1280, "height": 800}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-COLORS = 128  # in a picture: no difference to the eye, a quarter of the size
-FLAT_COLORS = 48
+MOST_BYTES, WIDTHS = 40_000, (1280, 1120, 960, 880)  # of a picture
 QUICK = {"image_size": 96, "tta": 1, "split": {"folds": 0}}  # a minute instead of ten; the pages look the same
-REPORT_SIZE = {"width": 1100, "height": 2200}
+REPORT_SIZE = {"width": 1100, "height": 1000}
 EPOCHS = 5
 
 Json = dict[str, Any]  # Any: JSON values
@@ -67,7 +66,9 @@ def draw_preview(cells: Path) -> None:
     """Two cells as training sees them, from the Python interface."""
     import coverslip as cs
 
-    cs.preview(cells, cs.Recipe(image_size=96), out=DOCS / "preview.png", n=2, emit=lambda _: None)
+    file = cells.parent / "preview.png"
+    cs.preview(cells, cs.Recipe(image_size=96), out=file, n=2, emit=lambda _: None)
+    (DOCS / "preview.webp").write_bytes(encoded(Image.open(file).convert("RGB")))
 
 
 def write_images(folder: Path) -> None:
@@ -183,22 +184,22 @@ class Album:
             settle(page)
         picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
         context.close()
-        file = (DOCS if name == "report" else PICTURES) / f"{name}.png"
-        reduced(picture).save(file, optimize=True)
+        file = (DOCS if name == "report" else PICTURES) / f"{name}.webp"
+        file.write_bytes(encoded(picture))
         say(f"{file.relative_to(DOCS.parent)}  {file.stat().st_size // 1000} KB")
 
 
-def reduced(picture: Image.Image) -> Image.Image:
-    """With few colors: the page's own, which fill areas, as they are, and photographs with what is left."""
-    n = picture.width * picture.height
-    flat = [color for _, color in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLORS]]
-    style = DOCS.parent / "src" / "coverslip" / "reports" / "tokens.css"
-    marks = re.findall(r"--class-\d: [^#]*#(\w{6})", style.read_text("utf-8"))
-    flat += [tuple(bytes.fromhex(mark)) for mark in marks]
-    palette = Image.new("P", (1, 1))
-    photographs = picture.quantize(COLORS - len(flat)).getpalette()
-    palette.putpalette([value for color in flat for value in color] + photographs)
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+def encoded(picture: Image.Image) -> bytes:
+    """As WebP of at most `MOST_BYTES`: with less quality, then smaller."""
+    for width in WIDTHS:
+        smaller = picture.copy()
+        smaller.thumbnail((width, picture.height))
+        for quality in (80, 70, 60, 50):
+            content = BytesIO()
+            smaller.save(content, "WEBP", quality=quality, method=4)
+            if content.tell() <= MOST_BYTES:
+                return content.getvalue()
+    raise SystemExit(f"a picture needs more than {MOST_BYTES} bytes at a width of {WIDTHS[-1]} pixels")
 
 
 def say(text: str) -> None:

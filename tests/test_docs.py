@@ -142,7 +142,7 @@ def test_every_picture_is_shown_on_a_page_and_small() -> None:
     assert pictures - shown == set(), "no page shows them"
     assert shown - pictures == set(), "run: python docs/make_pictures.py, or docs/make_readme_pictures.py"
     limits = {"readme": 150_000}
-    assert [path.name for path in pictures if path.stat().st_size > limits.get(path.parent.name, 250_000)] == []
+    assert [path.name for path in pictures if path.stat().st_size > limits.get(path.parent.name, 40_000)] == []
 
 
 def test_pages_for_each_role_are_short_and_show_pictures() -> None:
