@@ -3,6 +3,7 @@
     python docs/make_pictures.py            # docs/app/*.webp, docs/report.webp and docs/preview.webp
     python docs/make_pictures.py compare    # only those whose name contains this word
     python docs/make_pictures.py images     # those of datasets, for which nothing is trained
+    python docs/make_pictures.py live       # five of a live session, only if asked for
 
 The script starts the app in a new workspace, opens the sample images as the tutorial does, trains an instant and a
 fine-tuned classifier on small images, predicts the new sample images, and takes screenshots of the pages in Chromium at
@@ -213,6 +214,9 @@ def settle(page: "Page") -> None:
 
     with suppress(Error):
         page.wait_for_load_state("networkidle", timeout=4000)
+    with suppress(Error):
+        page.get_by_text("Loading …").first.wait_for(state="hidden", timeout=10_000)
+        page.wait_for_function("[...document.images].every((each) => each.complete)", timeout=10_000)
     page.wait_for_timeout(400)
 
 
@@ -264,7 +268,9 @@ def take_all(server: Server, album: Album) -> None:
     album.take("train", train, timed, guide=first)
     album.take("train-changes", train, unfold("Expert settings"), press("Preview data augmentation"), drawn)
 
-    if album.wanted and all(word.partition("-")[0] in ("images", "train") for word in album.wanted):
+    if "live" in album.wanted:  # no page shows these yet
+        take_live(server, album)
+    if album.wanted and all(word.partition("-")[0] in ("images", "live", "train") for word in album.wanted):
         return
 
     def trained(name: str, **recipe: object) -> Json:
@@ -289,6 +295,45 @@ def take_all(server: Server, album: Album) -> None:
     review = {"step": "predict", "addresses": addresses}
     album.take("prediction", f"/predictions/{prediction['id']}", guide=review)
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
+
+
+def take_live(server: Server, album: Album) -> None:
+    """A session of live, on the images of the laboratory as if they had no class."""
+    source = {"path": str(Path(server.get("system")["roots"][0]) / "my_cells")}
+    cells = server.send("datasets", {"sources": [source], "is_labeled": False, "name": "my_cells, unlabeled"})
+    at = f"datasets/{cells['id']}"
+    server.until(at, lambda state: state["state"] == "ready")
+    classes = sorted(path.name for path in Path(source["path"]).iterdir() if path.is_dir())
+    server.send(at, {"classes": classes}, "PATCH")
+
+    def label(n: int) -> Step:
+        """Label `n` suggested images by keys; the gallery goes to the next one."""
+
+        def do(page: "Page") -> None:
+            for _ in range(n):
+                name = page.locator("[role=gridcell][aria-selected=true]").first.get_attribute("title") or ""
+                page.keyboard.press(str(classes.index(name.split("/")[-2]) + 1))
+                page.wait_for_timeout(300)
+
+        return do
+
+    gallery = f"/{at}?tab=images"
+    album.take("live-off", gallery)
+    album.take("live-on", gallery, press("Switch live on"), with_features, suggest)
+    album.take("live-6", gallery, suggest, select_first, label(6))
+    album.take("live-30", gallery, suggest, select_first, label(24), press("Least certain first"))
+    album.take("live-60", gallery, suggest, select_first, label(30))
+
+
+def suggest(page: "Page") -> None:
+    """List the suggested images."""
+    with page.expect_response(lambda answer: "sort=suggested" in answer.url):
+        page.get_by_role("button", name="Suggest images").first.click()
+
+
+def with_features(page: "Page") -> None:
+    """Until all images have features."""
+    page.get_by_role("button", name="Suggest images").wait_for(timeout=300_000)
 
 
 def timed(page: "Page") -> None:
