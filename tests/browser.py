@@ -403,6 +403,14 @@ def open_page(page: "Page", path: str) -> None:
     page.locator("main h1").first.wait_for()
 
 
+def drop(page: "Page", *paths: Path) -> None:
+    """Drag files and folders from the desktop over the page, and drop them in its middle."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 640, "y": 400, "data": data})
+
+
 def send_stories(page: "Page", job_id: str, *stories: dict[str, Any]) -> None:  # Any: JSON values
     """Let a page receive these states of a job in place of the server's messages, again and again."""
     page.add_init_script("delete window.SharedWorker")  # its requests are not those of the page

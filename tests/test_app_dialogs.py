@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ROOT, RunningApp, Stock, open_page
-from drawing import save_cells
+from browser import JOB_MS, ROOT, RunningApp, Stock, drop, open_page
+from drawing import save_cells, write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -36,6 +37,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
 WITHOUT = {
     "Clusters",
     "CollectDialog",
+    "DropDialog",
     "DownloadTable",
     "DrawPage",
     "ExportObjects",
@@ -139,3 +141,41 @@ def test_a_folder_that_is_open_already_is_continued_or_opened_again(page: "Page"
     choose()
     page.get_by_role("button", name="Open as a new dataset").click()
     page.wait_for_url(re.compile(f"/datasets/(?!{first['id']})"))
+
+
+def answers(page: "Page") -> list[str]:
+    dialog = page.get_by_role("dialog", name=re.compile("."))
+    dialog.locator(".choice").first.wait_for()
+    return dialog.locator(".choice strong").all_inner_texts()
+
+
+def test_what_is_dropped_on_any_page_is_asked_about(page: "Page", stock: Stock, tmp_path: Path) -> None:
+    """A folder is predicted, evaluated, added or opened; the likely answer depends on the page."""
+    folder = write_cells(tmp_path / "dropped cells", 12)
+    (tmp_path / "conditions.csv").write_text("sample,condition\n")
+    image = next(folder.rglob("*.png"))
+    opened, added = "Open as a new labeled dataset", "Add the images to this dataset"
+    predicted = "Predict the images"
+    for path, dropped, first in (
+        ("/help", folder, opened),
+        ("/train", tmp_path / "conditions.csv", "Open the table where it lies"),
+        (f"/datasets/{stock.images}", image, added),
+        (f"/predictions/{stock.prediction}", image, predicted),
+        (f"/runs/{stock.run}", folder, predicted),
+    ):
+        open_page(page, path)
+        drop(page, dropped)
+        assert answers(page)[0] == first, path
+    page.get_by_role("button", name=predicted).click()
+    page.wait_for_url(re.compile(r"/predictions/\w+$"), timeout=JOB_MS)
+    prediction = page.url.rpartition("/")[2]
+    assert stock.app.ended(f"jobs/{prediction}")["n_done"] == 12
+
+    images = stock.app.opened(write_cells(stock.app.root / "before", 6), name="before")["id"]
+    open_page(page, f"/datasets/{images}")
+    drop(page, folder)
+    with page.expect_response("**/finish"):
+        page.get_by_role("button", name=added).click()
+    changed = stock.app.until(f"datasets/{images}", lambda body: body["state"] == "ready")
+    assert (changed["n_images"], changed["n_labeled"]) == (18, 18)
+    assert [source["domain"] for source in changed["sources"]] == [None, "dropped cells"]

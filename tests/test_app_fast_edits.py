@@ -51,7 +51,7 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
         stock.app.send(samples, {"sampling": by_slide, "replaces": replaces}, "PUT")
 
     save_by_slide()
-    open_page(page, f"/{samples}")
+    open_page(page, f"/{samples}?part=samples")
     fields = page.get_by_role("textbox", name=re.compile("^Condition of slide"))
     fields.nth(1).wait_for()
     n = fields.count()

@@ -254,6 +254,12 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     listed = app.get(f"{jobs}/fields")
     assert [(each["row_id"], each["n_objects"]) for each in listed["items"]] == [(9 * k, 9) for k in range(4)]
     assert app.get(f"{jobs}/rows/30/field") == listed["items"][3]
+    changed = {"sampling": {"by": "field"}, "replaces": app.get(f"{at}/samples")["sampling"]}
+    samples = app.send("PUT", f"{at}/samples", changed)
+    assert [(each["sample"], each["n"]) for each in samples["summary"]["samples"]] == [
+        (f"field{k}.png", 9) for k in range(4)
+    ]
+    assert (samples["n_folders"], samples["n_fields"]) == (1, 4)
     rows = app.get(f"{jobs}/rows", limit=9)["items"]
     labels = app.get(f"{jobs}/rows/0/field/labels")
     classes, first = labels["classes"], labels["predictions"]

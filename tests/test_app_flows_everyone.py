@@ -152,7 +152,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "classifier": ("/classifiers/{run}", see("Metrics on test images")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),
     "review": ("/predictions/{prediction}?show=review", see("Needs review")),
-    "samples": ("/predictions/{prediction}/samples", see("Mean of the samples")),
+    "samples": ("/predictions/{prediction}/samples", see("Counted proportion")),
     "predicted image": ("/predictions/{prediction}", view_a_prediction),
 }
 

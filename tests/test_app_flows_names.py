@@ -1,13 +1,14 @@
 """What people bring that is odd: names that attack or are long, files that are broken, two classes and forty."""
 
 import re
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page
+from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, drop, open_page
 from drawing import write_cells
 
 if TYPE_CHECKING:
@@ -202,20 +203,13 @@ def test_a_classifier_goes_from_one_app_to_another(
 
 
 @pytest.mark.exhaustive
-def test_a_classifier_that_is_dropped_on_the_page_shows_its_card(page: "Page", stock: Stock) -> None:
-    open_page(page, "/predict")
-    page.get_by_label("Import a .coverslip file").wait_for(state="attached")
-    page.evaluate(DROP_CLASSIFIER, f"/api/v1/jobs/{stock.run}/download/classifier")
+def test_a_classifier_that_is_dropped_on_a_page_shows_its_card(page: "Page", stock: Stock, tmp_path: Path) -> None:
+    file = tmp_path / "dropped.coverslip"
+    urllib.request.urlretrieve(f"{stock.app.address}api/v1/jobs/{stock.run}/download/classifier", file)
+    open_page(page, "/studies")
+    drop(page, file)
+    page.get_by_role("dialog").get_by_role("button", name="Import the classifier").click()
     card_of_file(page, stock)
-
-
-DROP_CLASSIFIER = """async (address) => {
-  const data = await (await fetch(address)).arrayBuffer();
-  const dropped = new DataTransfer();
-  dropped.items.add(new File([data], 'dropped.coverslip'));
-  const target = document.querySelector('main');
-  target.dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
-}"""
 
 
 def card_of_file(page: "Page", stock: Stock) -> None:

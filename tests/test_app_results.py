@@ -119,7 +119,7 @@ def test_an_image_is_tried_on_the_page_of_its_classifier_and_not_kept(page: "Pag
     with page.expect_response("**/predict") as answered:
         page.locator("main input[type=file]").set_input_files(file)
     (predicted,) = answered.value.json()["predictions"]
-    tried = page.get_by_role("region", name="Try an image").get_by_role("status")
+    tried = page.get_by_role("dialog").get_by_role("status")
     expect(tried.get_by_role("row")).to_have_count(3)
     first = tried.get_by_role("row").first.inner_text()
     assert f"{100 * max(predicted['probabilities'].values()):.1f}%" in first

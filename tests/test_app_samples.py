@@ -88,6 +88,39 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
     assert lab.ask("GET")["summary"]["comparisons"] == []
 
 
+def test_folders_and_a_table_give_conditions(lab: Lab) -> None:
+    """Names of folders are suggested; a table may lack samples and name others."""
+    answer = lab.ask("GET")
+    assert answer["folder_conditions"] == {name: name.partition("/")[0] for name in SAMPLES}
+    assert (answer["n_folders"], answer["n_fields"]) == (len(SAMPLES), 0)
+
+    def read(text: str, code: int = 200) -> Json:
+        response = lab.client.post(f"{API}/predictions/{lab.prediction}/samples/table", content=text.encode())
+        assert response.status_code == code, response.text
+        content: Json = response.json()
+        return content
+
+    first, second = SAMPLES[:2]
+    table = read(f"day;well;condition;block\n1;{first};dose 0;a\n1;{second};;b\n1;plate9;dose 1;a\n")
+    assert table == {"conditions": {first: "dose 0"}, "blocks": {first: "a", second: "b"}, "unknown": ["plate9"]}
+    assert read(f"well,dose\n{first},0\n")["conditions"] == {first: "0"}
+    for text, code in (
+        ("well,condition\nrep1,0\n", "sample-table-without-samples"),
+        (f"well,dose,plate\n{first},0,1\n", "sample-table-without-conditions"),
+        (f"well,condition\n{first},0\n{first},1\n", "sample-of-two-conditions"),
+    ):
+        assert read(text, 422)["code"] == code
+
+
+def test_the_result_of_each_class_is_a_sentence_about_the_clearest_difference(lab: Lab) -> None:
+    conditions = {name: name.partition("/")[0] for name in SAMPLES}
+    answer = lab.ask("PUT", conditions=conditions)
+    for each in answer["summary"]["comparisons"]:
+        points = f"{100 * abs(each['difference']['value']):.1f}".removesuffix(".0")
+        assert points in answer["results"][each["name"]]
+    lab.ask("PUT", conditions={})
+
+
 def test_blocks_and_a_control_give_the_numbers_of_python(lab: Lab, tmp_path: Path) -> None:
     conditions = {name: name.partition("/")[0] for name in SAMPLES}
     blocks = {name: name.partition("/")[2] for name in SAMPLES}

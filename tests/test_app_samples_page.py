@@ -1,10 +1,12 @@
 """The page with the proportions in the samples of a prediction, in a browser."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Stock, open_page
+from browser import Stock, drop, open_page
+from playwright.sync_api import expect
 
 from coverslip.reports.reported import number
 
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: Stock) -> None:
+def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: Stock, tmp_path: Path) -> None:
     open_page(page, f"/predictions/{stock.prediction}")
     page.get_by_role("link", name="Proportions by sample").click()
-    page.get_by_role("combobox", name="A sample is").select_option(label="a part of the file path")
+    page.get_by_role("button", name="part of the path").click()
     page.get_by_role("textbox", name="Pattern").fill(r"slide\d+")
     page.get_by_role("button", name="Apply").click()
-    samples = page.get_by_role("region", name="Samples")
+    page.locator("#samples summary").click()
+    samples = page.locator("#samples")
     fields = samples.get_by_role("textbox", name=re.compile("^Condition of slide"))
     fields.nth(1).wait_for()
     n_samples = len(stock.app.get(f"predictions/{stock.prediction}/samples")["summary"]["samples"])
@@ -37,13 +40,34 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         assert [cell for cell in row.get_by_role("cell").all_inner_texts() if cell.strip().isdigit()] == counts
     fields.nth(1).fill("treated")
     page.reload()  # while the field has the focus, before anything is saved
-    samples.get_by_text("Saved.").wait_for()
-    conditions = page.get_by_role("region", name="Proportions", exact=True)
-    conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
+    conditions = page.get_by_role("region", name="Conditions")
+    conditions.get_by_text("Saved.").wait_for()
+    names = [sample["sample"] for sample in summary["samples"]]
+
+    def saved(**of_samples: str) -> None:
+        address = f"predictions/{stock.prediction}/samples"
+        stock.app.until(address, lambda body: body["sampling"]["conditions"] == of_samples)
+
+    saved(**{names[1]: "treated"})
     page.reload()
-    conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
+    treated = conditions.get_by_role("group", name="treated")
+    conditions.get_by_role("button", name=names[0], exact=True).drag_to(treated)
+    saved(**dict.fromkeys(names[:2], "treated"))
+    conditions.get_by_role("button", name=names[2], exact=True).press("Enter")
+    conditions.get_by_role("button", name="New condition").press("Enter")
+    page.keyboard.type("control")
+    page.keyboard.press("Enter")
+    saved(**dict.fromkeys(names[:2], "treated"), **{names[2]: "control"})
+    result = page.get_by_text("percentage points higher in")
+    assert "an interval needs at least 3 samples of each condition" in result.inner_text()
+    table = tmp_path / "table.csv"
+    table.write_text(f"slide,condition\n{names[0]},control\nslide99,treated\n")
+    drop(page, table)
+    page.get_by_role("dialog").get_by_role("button", name="Take the conditions").click()
+    page.get_by_text("Not among the samples: slide99").wait_for()
+    saved(**{names[0]: "control", names[1]: "treated", names[2]: "control"})
     page.get_by_role("button", name="Remove all conditions").click()
-    conditions.get_by_role("rowheader", name="all samples").wait_for()
+    saved()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download for Prism").click()
     assert len(download.value.path().read_text(encoding="utf-8").splitlines()) == 1 + n_samples
@@ -60,4 +84,4 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
     page.get_by_role("alert").wait_for()
     page.get_by_role("button", name="Start again").click()
     page.get_by_text("samples.unreadable-1.json").wait_for()
-    assert page.get_by_role("combobox", name="A sample is").input_value() == "folder"
+    expect(page.get_by_role("button", name="folder")).to_have_attribute("aria-pressed", "true")

@@ -75,6 +75,9 @@ const pages: [string, LazyPage][] = [
   ['/help/:page', help],
 ];
 
+/** What to do with files that are dropped on any page. */
+export const dropDialog = page(['datasets', 'predict'], () => import('./features/drop/DropDialog.svelte'));
+
 /** The page of a path and the parameters in its address; null if the path belongs to no page. */
 export function pageOf(path: string): { page: LazyPage; parameters: Record<string, string> } | null {
   for (const [pattern, page] of pages) {

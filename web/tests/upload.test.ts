@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withDistinctNames, withoutTop } from '../src/features/datasets/add/upload.svelte';
+import { withDistinctNames, withoutTop } from '../src/state/drops.svelte';
 
 const sent = (...names: string[]) => names.map((name) => ({ name, file: new File([], name) }));
 

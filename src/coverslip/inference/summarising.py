@@ -426,11 +426,16 @@ def folder_of(path: str) -> str:
 
 
 def names_of_folders(paths: Iterable[str]) -> dict[str, str]:
-    """Return a name for the folder of each path: its own name, or its path below all if two have the same name.
+    """Return a name for the folder of each path, as `short_names`."""
+    return short_names(map(folder_of, paths))
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Return a name for each folder or file: its own name, or its path below all if two have the same name.
 
     If no folder contains all, as for relative and absolute paths, the whole path is the name.
     """
-    folders = {name: PurePath(name) for name in dict.fromkeys(map(folder_of, paths))}
+    folders = {name: PurePath(_with_slashes(name)) for name in dict.fromkeys(paths)}
     different = set(folders.values())
     if len({folder.name for folder in different}) == len(different):
         return {name: folder.name for name, folder in folders.items()}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
+_SIGNIFICANT = 0.05  # adjusted p-value below which a difference is stated
 _STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
 
 
@@ -136,6 +137,44 @@ def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionC
         ("methods", "proportions-methods", text("proportions-methods-help"), [Quotation([_methods(summary)])]),
     )
     return [*with_content(SectionContent(text(title), [*of], name, subtitle) for name, title, subtitle, of in sections)]
+
+
+def result_of(summary: Summary, name: str) -> str:
+    """Return the result for a class as a sentence: the clearest difference of conditions, else the proportions."""
+    differences = [each for each in summary.comparisons if each.name == name and each.difference.value is not None]
+    if not differences:
+        values = [value for each in summary.samples if (value := each.classes[name].shown.value) is not None]
+        low, high = min(values, default=0.0), max(values, default=0.0)
+        errors = summary.expected_errors
+        return text(
+            "proportions-result-alone",
+            name=name,
+            n_samples=len(values),
+            low=100 * low,
+            high=100 * high,
+            is_corrected=errors is not None and errors.is_correction_better,
+        )
+    clearest = min(differences, key=lambda each: (2 if each.p is None else each.p, -abs(each.difference.value or 0)))
+    difference, sign = clearest.difference, -1 if (clearest.difference.value or 0) < 0 else 1
+    low, high = (100 * sign * (end or 0) for end in (difference.low, difference.high)[::sign])
+    p = clearest.p_holm
+    return text(
+        "proportions-result",
+        name=name,
+        lower=clearest.conditions[::sign][0],
+        higher=clearest.conditions[::sign][1],
+        points=100 * abs(difference.value or 0),
+        has_interval=difference.low is not None,
+        low=low,
+        high=high,
+        is_significant=p is not None and p < _SIGNIFICANT,
+        has_blocks=clearest.n_blocks is not None,
+        n_blocks=clearest.n_blocks or 0,
+        n_lower=clearest.n_samples[::sign][0],
+        n_higher=clearest.n_samples[::sign][1],
+        p=reported.p_value(p),
+        reason=difference.reason or "",
+    )
 
 
 def shown_classes(summary: Summary) -> Sequence[str]:

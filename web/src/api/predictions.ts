@@ -68,6 +68,16 @@ export type Summary = SampledSummary['summary'];
 /** The server refuses it with 412 if other samples were saved than those that this replaces. */
 export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
+/** The conditions of samples in a table, of which nothing is saved. */
+export const readSampleTable = (id: string, table: File) =>
+  answer(
+    api.POST('/api/v1/predictions/{prediction_id}/samples/table', {
+      ...at(id),
+      body: table as unknown as string,
+      bodySerializer: (body) => body,
+      headers: { 'Content-Type': 'application/octet-stream' },
+    }),
+  );
 /** Set aside saved samples that cannot be read. */
 export const resetSamples = (id: string) =>
   answer(api.DELETE('/api/v1/predictions/{prediction_id}/samples', at(id)));

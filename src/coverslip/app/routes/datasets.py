@@ -357,6 +357,8 @@ class FinishUpload(Body):
     """How to read the table of the upload; null: by its header, if it gives the labels."""
     ignores_table: bool = False
     """Create a dataset of the images alone."""
+    dataset_id: Text | None = None
+    """Add the images to this dataset instead, as a domain with the name of the upload."""
 
 
 @uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))
@@ -372,6 +374,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
         classes=classes_of(workspace, finished.classifier_id),
         choices=choices,
         ignores_table=finished.ignores_table,
+        dataset_id=finished.dataset_id,
     )
     locate("datasets", dataset.id)
     return dataset

@@ -12,12 +12,14 @@ from coverslip.app.requests import (
     BY_AUTHOR,
     IMAGES_BODY,
     MOST_IMAGES,
+    RAW_BODY,
     ClassifierId,
     Locate,
     Paged,
     ServedWorkspace,
     api_router,
     from_app,
+    received,
     received_files,
 )
 from coverslip.app.schemas import Body, located, problems
@@ -29,7 +31,7 @@ from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
-from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
+from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary, SampleTable
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
@@ -37,6 +39,7 @@ router = api_router("predictions")
 
 Classifiers = Annotated[LoadedClassifiers, from_app("classifiers")]
 TopK = Annotated[int | None, Query(ge=1, description="Report this number of most probable classes instead of all.")]
+_MOST_TABLE_BYTES = 20 * 2**20
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
@@ -111,6 +114,14 @@ def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummar
 def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images divide into samples, and the conditions of these; return the proportions."""
     return samples.save_sampling(workspace, prediction_id, changed)
+
+
+@router.post("/predictions/{prediction_id}/samples/table", responses=problems(409, 413), openapi_extra=RAW_BODY)
+async def read_sample_table(workspace: ServedWorkspace, request: Request, prediction_id: str) -> SampleTable:
+    """Read the conditions of samples from a CSV or TSV table. Nothing is saved."""
+    folder = workspace.folder / "uploads"
+    async with received(request, folder, most_bytes=_MOST_TABLE_BYTES, suffix=".csv") as file:
+        return await run_in_threadpool(samples.read_sample_table, workspace, prediction_id, file)
 
 
 @router.delete("/predictions/{prediction_id}/samples")

@@ -366,6 +366,8 @@ summary-pooled-samples = { $n_samples } Proben haben Bilder aus mehreren { $has_
    *[false] Ordnern
 } ({ $names }), die zusammen gezählt werden. Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01, oder geben Sie eine Tabelle der Proben an, die wie die Vorhersagen eine Spalte der Platten hat.
 
+summary-fields-as-samples = Jedes Gesichtsfeld zählt als eigene Probe. Wenn mehrere Gesichtsfelder von einem Patienten, Well oder Objektträger stammen, sind p-Werte zu klein: Wählen Sie dann Patient, Well oder Objektträger als Probe.
+
 all-samples = alle Proben
 
 summary-raw-only = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Um sie zu korrigieren, nennen Sie sein Training mit --run.
@@ -437,6 +439,12 @@ summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
 
 no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
+
+sample-table-without-samples = Keine Spalte dieser Tabelle nennt eine Probe. Die erste Probe ist '{ $sample }'
+    .do = Schreiben Sie die Namen der Proben in eine Spalte, wie auf der Seite.
+
+sample-table-without-conditions = Diese Tabelle hat keine Spalte 'condition'. Die Spalten sind { $columns }
+    .do = Nennen Sie die Spalte der Bedingungen 'condition' und die der Blöcke 'block'.
 
 summary-no-control = Keine Probe hat die Bedingung „{ $control }“
     .do = Nennen Sie eine der Bedingungen: { $conditions }.

@@ -858,6 +858,29 @@ proportions-strips = Punkte: Proben. Linie: Mittelwert der Proben einer Bedingun
 
 proportions-without-condition = keine Bedingung
 
+proportions-result = { $has_interval ->
+    [true] { $is_significant ->
+        [true] Der Anteil von { $name } ist in { $higher } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher als in { $lower }
+       *[false] Der Unterschied im Anteil von { $name } zwischen { $higher } und { $lower } ist statistisch nicht signifikant: { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte
+    } (95-%-KI { NUMBER($low, maximumFractionDigits: 1) } bis { NUMBER($high, maximumFractionDigits: 1) }; { $has_blocks ->
+        [true] { $n_blocks } Blöcke
+       *[false] { $n_higher } und { $n_lower } Proben
+    }; adjustierter p-Wert: { $p }).
+   *[false] Der Anteil von { $name } ist in { $higher } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher als in { $lower }. Ob das Zufall ist, ist nicht bekannt: { $reason }.
+}
+
+proportions-result-alone = { $n_samples ->
+    [0] Keine Probe hat einen Anteil von { $name }.
+    [one] Der { $is_corrected ->
+        [true] korrigierte
+       *[false] gezählte
+    } Anteil von { $name } ist { NUMBER($low, maximumFractionDigits: 1) } % in der einzigen Probe.
+   *[other] Der { $is_corrected ->
+        [true] korrigierte
+       *[false] gezählte
+    } Anteil von { $name } ist { NUMBER($low, maximumFractionDigits: 1) } % bis { NUMBER($high, maximumFractionDigits: 1) } % in { $n_samples } Proben.
+}
+
 proportions-differences = Unterschiede zwischen Bedingungen
 
 proportions-blocks = { $n_blocks ->

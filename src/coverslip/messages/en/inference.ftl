@@ -366,6 +366,8 @@ summary-pooled-samples = { $n_samples } samples have images of several { $has_pl
    *[false] folders
 } ({ $names }), which are counted together. If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01, or give a table of samples that has a column of plates like the predictions.
 
+summary-fields-as-samples = Each field counts as a sample of its own. If several fields are of one patient, well or slide, p-values are too small: name the patient, well or slide as the sample.
+
 all-samples = all samples
 
 summary-raw-only = Proportions are counts of predictions, which are biased by errors of the classifier. To correct them, name its run with --run.
@@ -437,6 +439,12 @@ summary-without-images = There are no predictions of readable images
 
 no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
+
+sample-table-without-samples = No column of this table names a sample. The first sample is '{ $sample }'
+    .do = Write the names of samples into a column, as on the page.
+
+sample-table-without-conditions = This table has no column 'condition'. The columns are { $columns }
+    .do = Name the column of conditions 'condition', and that of blocks 'block'.
 
 summary-no-control = No sample has the condition '{ $control }'
     .do = Name one of the conditions: { $conditions }.

@@ -858,6 +858,29 @@ proportions-strips = Points: samples. Line: mean of the samples of a condition. 
 
 proportions-without-condition = no condition
 
+proportions-result = { $has_interval ->
+    [true] { $is_significant ->
+        [true] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher } than in { $lower }
+       *[false] The difference in the proportion of { $name } between { $higher } and { $lower } is not statistically significant: { NUMBER($points, maximumFractionDigits: 1) } percentage points
+    } (95% CI { NUMBER($low, maximumFractionDigits: 1) } to { NUMBER($high, maximumFractionDigits: 1) }; { $has_blocks ->
+        [true] { $n_blocks } blocks
+       *[false] { $n_higher } and { $n_lower } samples
+    }; adjusted p: { $p }).
+   *[false] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher } than in { $lower }. Whether this is chance is not known: { $reason }.
+}
+
+proportions-result-alone = { $n_samples ->
+    [0] No sample has a proportion of { $name }.
+    [one] The { $is_corrected ->
+        [true] corrected
+       *[false] counted
+    } proportion of { $name } is { NUMBER($low, maximumFractionDigits: 1) }% in the only sample.
+   *[other] The { $is_corrected ->
+        [true] corrected
+       *[false] counted
+    } proportion of { $name } is { NUMBER($low, maximumFractionDigits: 1) }% to { NUMBER($high, maximumFractionDigits: 1) }% in { $n_samples } samples.
+}
+
 proportions-differences = Differences between conditions
 
 proportions-blocks = { $n_blocks ->

@@ -36,7 +36,7 @@ from coverslip.images.output import small_picture_of
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, new_id, now
+from coverslip.workspace.store.rows import AnyRow, dataset_row, new_id, now
 from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.pictures import as_image
@@ -371,6 +371,7 @@ def finish_upload(
     classes: Collection[str] = (),
     choices: TableChoices | None = None,
     ignores_table: bool = False,
+    dataset_id: str | None = None,
 ) -> DatasetState:
     """Create a dataset of the files. A table with paths next to the images gives the labels and boxes.
 
@@ -383,15 +384,17 @@ def finish_upload(
         classes: as of `open_sources`.
         choices: columns and crop size for the table that `table_of` returns.
         ignores_table: create a dataset of the images alone.
+        dataset_id: add the files to this dataset instead, as a domain with the name of the upload.
 
     Raises:
-        NotFound: there is no such upload.
+        NotFound: there is no such upload or dataset.
         Conflict: it is already a dataset.
         BadDataset: the files cannot become a dataset; they are kept for another attempt.
     """
     with _finishing.setdefault(upload_id, threading.Lock()):
         with workspace.engine.connect() as connection:
             row = open_row(connection, upload_id)
+            added_to = None if dataset_id is None else dataset_row(connection, dataset_id)
         files = workspace.uploads / upload_id / "files"
         is_labeled = row.is_labeled if is_labeled is None else is_labeled
         if ignores_table:
@@ -400,15 +403,19 @@ def finish_upload(
             path = _table_in(files, _gives_labels if is_labeled else _gives_boxes) or files
         else:
             path = _single_table(workspace, upload_id)
-        dataset = sources.open_sources(
-            workspace,
-            [sources.Source(str(path))],
-            name=row.name,
-            is_labeled=is_labeled,
-            classes=classes,
-            kind="upload",
-            choices=choices or TableChoices(),
-        )
+        if added_to is None:
+            dataset = sources.open_sources(
+                workspace,
+                [sources.Source(str(path))],
+                name=row.name,
+                is_labeled=is_labeled,
+                classes=classes,
+                kind="upload",
+                choices=choices or TableChoices(),
+            )
+        else:
+            all_sources = [*added_to.sources, {"path": str(path), "domain": row.name}]
+            dataset = sources.change_dataset(workspace, added_to.id, {"sources": all_sources}, since=added_to)
         with write_transaction(workspace.engine) as connection:
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
     return dataset

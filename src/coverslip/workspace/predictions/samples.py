@@ -1,8 +1,11 @@
 """Samples of a prediction: class proportions in them, and their conditions."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Annotated, Literal
 
@@ -11,6 +14,7 @@ from pydantic import ConfigDict, Field
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
+from coverslip.datasets.text_tables import open_text_table
 from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS, Summary
@@ -18,12 +22,18 @@ from coverslip.inference.summarising import (
     SampledPrediction,
     folder_of,
     grouped_rows,
-    names_of_folders,
+    short_names,
     summary_of,
 )
-from coverslip.messages import ENGLISH, in_language
+from coverslip.messages import ENGLISH, in_language, text
 from coverslip.reports.blocks import ReportSection, as_data
-from coverslip.reports.proportions_page import assumption_of, proportion_sections, proportions_report, warnings_of
+from coverslip.reports.proportions_page import (
+    assumption_of,
+    proportion_sections,
+    proportions_report,
+    result_of,
+    warnings_of,
+)
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
@@ -35,6 +45,8 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
 
 _SAMPLES_FILE = "samples.json"  # in the folder of the prediction
+_CONDITION, _BLOCK = "condition", "block"  # columns of a table of samples
+_OF_TWO = {_CONDITION: "sample-of-two-conditions", _BLOCK: "sample-of-two-blocks"}
 _saving = Lock()
 
 
@@ -43,8 +55,9 @@ class Sampling(DocumentedModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Literal["folder", "pattern"] = "folder"
-    """`folder`: the folder of each image; `pattern`: a part of its path."""
+    by: Literal["folder", "field", "pattern"] = "folder"
+    """`folder`: the folder of each image; `field`: the image file that contains each object; `pattern`: a part of the
+    path."""
     pattern: str | None = Field(default=None, max_length=500, examples=[r"well_([A-H]\d+)"])
     """Regular expression for the sample in each path: its part `group`, else its first group, else the whole match."""
     control: str | None = Field(default=None, max_length=200)
@@ -72,12 +85,29 @@ class SampledSummary(DocumentedFields):
     """What may be wrong with the samples or the correction."""
     sections: dict[str, list[ReportSection]]
     """By class: the tables of the report."""
+    results: dict[str, str]
+    """By class: the result as a sentence."""
+    n_folders: int
+    n_fields: int
+    """Files with several images, such as the objects of a field of view; 0: each image is a file."""
+    folder_conditions: dict[str, str]
+    """The conditions that names of folders suggest: that of the folder of each sample; empty: they do not differ."""
     n_excluded: int
     """Images that a user excluded, which are not counted."""
     n_unmatched: int
     """Images whose path the pattern does not match; not counted."""
     n_repeated: int
     """Rows that list an image again; each image counts once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTable(DocumentedFields):
+    """The conditions of samples in a table."""
+
+    conditions: dict[str, str]
+    blocks: dict[str, str]
+    unknown: list[str]
+    """Samples of the table that the prediction does not have."""
 
 
 class ChangedSampling(DocumentedModel):
@@ -104,6 +134,41 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
             raise PreconditionFailed("other-sampling-saved")
         _SavedSampling(**changed.sampling.model_dump()).write(job.folder / _SAMPLES_FILE)
     return summary
+
+
+def read_sample_table(workspace: Workspace, prediction_id: str, file: Path) -> SampleTable:
+    """Read conditions from a table with a column of samples, `condition`, and perhaps `block`; nothing is saved.
+
+    The column of samples can have any name, and image files can lack their suffix. Of two columns, the other one gives
+    the conditions.
+
+    Raises:
+        NotFound: there is no such prediction.
+        CoverslipError: no cell names a sample, there are no conditions, or a sample has two.
+    """
+    job = finished_prediction(workspace, prediction_id)
+    sampling = saved_sampling(job)
+    samples = list(dict.fromkeys(row.sample for row in sampled_rows(workspace, job, sampling).predictions))
+    names = {name: name for name in samples}
+    if sampling.by == "field":
+        of_stem = Counter(os.path.splitext(name)[0] for name in samples)  # noqa: PTH122 - keeps the folders
+        names = {stem: name for name in samples if of_stem[stem := os.path.splitext(name)[0]] == 1} | names  # noqa: PTH122
+    rows = list(open_text_table(file).named_rows())
+    columns = list(rows[0]) if rows else []
+    key = next((column for column in columns if any(row[column] in names for row in rows)), None)
+    if key is None:
+        raise CoverslipError("sample-table-without-samples", sample=samples[0])
+    others = {column if len(columns) > 2 else _CONDITION: column for column in columns if column != key}
+    if _CONDITION not in others:
+        raise CoverslipError("sample-table-without-conditions", columns=", ".join(columns))
+    cells: dict[str, dict[str, str]] = {column: {} for column in _OF_TWO}
+    for row in rows:
+        for column in cells.keys() & others.keys():
+            sample, cell = names.get(row[key]), row[others[column]]
+            if sample is not None and cell and cells[column].setdefault(sample, cell) != cell:
+                raise CoverslipError(_OF_TWO[column], sample=sample, first=cells[column][sample], second=cell)
+    unknown = dict.fromkeys(row[key] for row in rows if row[key] and row[key] not in names)
+    return SampleTable(cells[_CONDITION], cells[_BLOCK], list(unknown))
 
 
 def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
@@ -261,8 +326,42 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
     sections = {
         name: [as_data(section) for section in proportion_sections(summary, [name])] for name in summary.classes
     }
-    words = assumption_of(summary), [*warnings_of(summary)]
-    return SampledSummary(sampling, summary, *words, sections, rows.n_excluded, rows.n_unmatched, rows.n_repeated)
+    warnings = [*warnings_of(summary)]
+    if sampling.by == "field" and summary.comparisons:
+        warnings.insert(0, text("summary-fields-as-samples"))
+    paths = [row.prediction.path for row in rows.predictions]
+    n_files = len(set(paths))
+    return SampledSummary(
+        sampling,
+        summary,
+        assumption_of(summary),
+        warnings,
+        sections,
+        {name: result_of(summary, name) for name in summary.classes},
+        n_folders=len({folder_of(path) for path in paths}),
+        n_fields=n_files if n_files < len(paths) else 0,
+        folder_conditions=_folder_conditions(rows.predictions, sampling),
+        n_excluded=rows.n_excluded,
+        n_unmatched=rows.n_unmatched,
+        n_repeated=rows.n_repeated,
+    )
+
+
+def _folder_conditions(rows: Sequence[SampledPrediction], sampling: Sampling) -> dict[str, str]:
+    """Return the name of the folder that contains all images of each sample, unless it is the same for all.
+
+    If samples are folders, these are the folders that contain them.
+    """
+    folders: dict[str, set[str]] = {}
+    for row in rows:
+        folder = folder_of(row.prediction.path)
+        folders.setdefault(row.sample, set()).add(folder_of(folder) if sampling.by == "folder" else folder)
+    if any(len(of_sample) > 1 for of_sample in folders.values()):
+        return {}
+    of_samples = {sample: folder for sample, (folder,) in folders.items()}
+    names = short_names(of_samples.values())
+    is_useful = 1 < len(names) < len(of_samples)
+    return {sample: names[folder] for sample, folder in of_samples.items() if names[folder]} if is_useful else {}
 
 
 def classes_of(job: Job) -> list[str]:
@@ -272,9 +371,10 @@ def classes_of(job: Job) -> list[str]:
 
 def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     """Return the sample of each path; None if the pattern does not match it."""
-    if sampling.by == "folder":
-        folders = names_of_folders(paths)
-        return [folders[folder_of(path)] for path in paths]
+    if sampling.by != "pattern":
+        places = [folder_of(path) for path in paths] if sampling.by == "folder" else paths
+        names = short_names(places)
+        return [names[place] for place in places]
     samples = groups_of_paths(sampling.pattern or "", list(paths))
     if paths and not any(samples):
         raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))

@@ -232,6 +232,44 @@ export const general: Texts['general'] = {
       y_max: 'unten',
     },
   },
+  drop: {
+    here: 'Hier ablegen. coverslip fragt dann, was geschehen soll.',
+    title: 'Abgelegte Dateien',
+    titleOf: (name: string, n: number) =>
+      plural(n, {
+        one: name,
+        other: `${name || 'Dateien'} (${count(n)} Dateien)`,
+      }),
+    listing: 'Dateien werden aufgelistet …',
+    classifier: 'Klassifikator',
+    notKept: 'coverslip behält das Bild nicht.',
+    nothing:
+      'Es sind keine Dateien. Legen Sie Bilder, einen Ordner, eine ZIP-Datei, eine Tabelle oder eine .coverslip-Datei ab.',
+    notAllowed: 'Nur Bearbeiter dieses Projekts können Dateien hinzufügen.',
+    answers: {
+      import: 'Klassifikator importieren',
+      conditions: 'Bedingungen der Proben aus der Tabelle nehmen',
+      'find-table': 'Tabelle dort öffnen, wo sie liegt',
+      show: 'Dieses Bild vorhersagen',
+      predict: 'Bilder vorhersagen',
+      evaluate: 'Klassifikator auf diesen Bildern mit Labels evaluieren',
+      add: 'Bilder zu diesem Datensatz hinzufügen',
+      labeled: 'Als neuen Datensatz mit Labels öffnen',
+      unlabeled: 'Als neuen Datensatz ohne Labels öffnen',
+    },
+    help: (classifier: string) => ({
+      import: 'Er kann dann Bilder vorhersagen.',
+      conditions: 'Für die Anteile nach Proben dieser Vorhersage.',
+      'find-table':
+        'Browser verraten nicht, in welchem Ordner eine Tabelle liegt. Wählen Sie sie dort, damit coverslip ihre Bilder findet.',
+      show: `Mit ${classifier}. coverslip behält das Bild nicht.`,
+      predict: `Mit ${classifier}. Das Ergebnis ist eine Tabelle mit einer Klasse und Wahrscheinlichkeiten für jedes Bild.`,
+      evaluate: 'Als externes Testset: Unterordner oder eine Tabelle geben die wahren Klassen an.',
+      add: 'Als eigene Domäne. Labels, die Sie vergeben haben, bleiben erhalten.',
+      labeled: 'Unterordner oder eine Tabelle geben die Klassen an. Damit können Sie trainieren.',
+      unlabeled: 'Damit können Sie die Bilder ansehen und labeln.',
+    }),
+  },
   upload: {
     drop: 'Bilder, einen Ordner oder eine ZIP-Datei hier ablegen',
     or: 'oder wählen',

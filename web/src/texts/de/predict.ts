@@ -181,23 +181,23 @@ export const predict: Texts['predict'] = {
   },
   samples: {
     link: 'Anteile nach Proben',
-    title: 'Anteile nach Proben',
-    intro:
-      'Der Klassifikator macht Fehler; deshalb sind Zählungen seiner Vorhersagen zu hoch oder zu niedrig. Diese Seite korrigiert die Anteile nach den Fehlern auf Testbildern und vergleicht Bedingungen. Eine Probe, etwa ein Patient oder ein Well, zählt als ein Wert, gleich wie viele Bilder sie hat.',
+    titleOf: (name) => `Anteile · ${name}`,
+    toPrediction: 'Vorhersage',
     csv: 'Tabelle herunterladen (CSV)',
     prism: 'Für Prism herunterladen (CSV)',
     report: 'Bericht herunterladen (HTML)',
     by: 'Eine Probe ist',
-    byFolder: 'ein Ordner',
-    byPattern: 'ein Teil des Dateipfads',
+    byFolder: (n) => `Ordner (${count(n)})`,
+    byField: (n) => `Gesichtsfeld (${count(n)})`,
+    byPattern: 'Teil des Pfads …',
     pattern: 'Muster (regulärer Ausdruck)',
     apply: 'Anwenden',
     class: 'Klasse',
     ofClass: (name) => `Anteil von ${name}`,
     proportion: 'Anteil',
-    allSamples: 'alle Proben',
     withoutCondition: 'keine Bedingung',
-    sampleKey: 'Probe, mit ihrem 95-%-Konfidenzintervall',
+    correctedKey: 'Probe: um Fehler des Klassifikators korrigiert, mit 95-%-Konfidenzintervall',
+    countedKey: 'Probe: gezählter Anteil',
     meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
@@ -232,9 +232,30 @@ export const predict: Texts['predict'] = {
     saved: 'Gespeichert.',
     addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
+    useFolders: 'Namen der Ordner als Bedingungen verwenden',
+    table: 'Tabelle der Bedingungen …',
+    tableRead: (n, unknown) =>
+      plural(n, {
+        one: `${count(n)} Probe hat die Bedingung der Tabelle.`,
+        other: `${count(n)} Proben haben die Bedingungen der Tabelle.`,
+      }) +
+      (unknown.length
+        ? ` Nicht unter den Proben: ${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ' …' : ''}`
+        : ''),
+    moveHere: 'Hierher verschieben',
+    newCondition: 'Neue Bedingung …',
+    numbered: (n) => `Bedingung ${n}`,
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Mittelwerte sind vollständig korrigiert.',
-    useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
+      'Ziehen Sie Proben zu einer Bedingung, oder wählen Sie Proben und drücken Sie „Hierher verschieben“. Ein Vergleich braucht mindestens drei Proben je Bedingung.',
+    nameOf: (condition) => `Name der Bedingung ${condition}`,
+    noValue: (isCounted, reason) => `${isCounted ? 'nicht korrigiert' : 'kein Wert'}: ${reason}`,
+    assumption: 'Was die Korrektur voraussetzt',
+    unknownKey: 'ohne Balken: Intervall nicht bestimmt',
+    trust: 'Ist darauf Verlass?',
+    check: 'Prüfen: zufällige Bilder labeln',
+    tableHelp: 'Zählungen, Anteile und Felder für Bedingungen und Blöcke',
+    blockHelp:
+      'Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein. Bedingungen werden dann innerhalb der Blöcke verglichen.',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
     decided: 'Als Klasse entschieden',
@@ -257,7 +278,7 @@ export const predict: Texts['predict'] = {
     remove: 'Stichprobe entfernen',
     n: 'Bilder je Bedingung',
     sampling: (by, nConditions) =>
-      `Eine Probe ist ${by === 'folder' ? 'ein Ordner' : 'ein Teil des Dateipfads'}. ${
+      `Eine Probe ist ${{ folder: 'ein Ordner', field: 'ein Gesichtsfeld', pattern: 'ein Teil des Dateipfads' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} Probe hat`, other: `${count(nConditions)} Proben haben` })} eine Bedingung.`
           : 'Keine Probe hat eine Bedingung.'

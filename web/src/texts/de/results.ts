@@ -200,8 +200,7 @@ export const results: typeof english = {
     },
     tryImage: {
       title: 'Bild ausprobieren',
-      help: 'Ein Bild ablegen, einfügen oder wählen. Es wird nicht gespeichert.',
-      working: 'Wird klassifiziert …',
+      help: 'Ein Bild irgendwo ablegen, einfügen oder wählen. Es wird nicht gespeichert.',
     },
     details: {
       methods: 'Methoden, für eine Publikation',

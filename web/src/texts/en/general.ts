@@ -225,6 +225,43 @@ export const general = {
       y_max: 'bottom',
     } as Readonly<Record<string, string>>,
   },
+  drop: {
+    here: 'Drop here. coverslip then asks what to do.',
+    title: 'Dropped files',
+    titleOf: (name: string, n: number) =>
+      plural(n, {
+        one: name,
+        other: `${name || 'Files'} (${count(n)} files)`,
+      }),
+    listing: 'Listing the files …',
+    classifier: 'Classifier',
+    notKept: 'coverslip does not keep the image.',
+    nothing: 'There are no files. Drop images, a folder, a zip file, a table or a .coverslip file.',
+    notAllowed: 'Only editors of this project can add files.',
+    answers: {
+      import: 'Import the classifier',
+      conditions: 'Take the conditions of samples from the table',
+      'find-table': 'Open the table where it lies',
+      show: 'Predict this image',
+      predict: 'Predict the images',
+      evaluate: 'Evaluate the classifier on these labeled images',
+      add: 'Add the images to this dataset',
+      labeled: 'Open as a new labeled dataset',
+      unlabeled: 'Open as a new dataset without labels',
+    },
+    help: (classifier: string) => ({
+      import: 'It can then predict images.',
+      conditions: 'For the proportions by sample of this prediction.',
+      'find-table':
+        'Browsers do not say in which folder a table is. Choose the table there, so that coverslip finds its images.',
+      show: `With ${classifier}. coverslip does not keep the image.`,
+      predict: `With ${classifier}. The result is a table with a class and probabilities for each image.`,
+      evaluate: 'As an external test set: sub-folders or a table give the true classes.',
+      add: 'As a domain of its own. Labels that you gave are kept.',
+      labeled: 'Sub-folders or a table give the classes. Use it to train.',
+      unlabeled: 'Use it to look at the images, and to label them.',
+    }),
+  },
   upload: {
     drop: 'Drop images, a folder or a zip file here',
     or: 'or choose',

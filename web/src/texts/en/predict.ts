@@ -175,23 +175,23 @@ export const predict = {
   },
   samples: {
     link: 'Proportions by sample',
-    title: 'Proportions by sample',
-    intro:
-      'The classifier makes errors, so counts of its predictions are too high or too low. This page corrects the proportions by the errors on test images, and compares conditions. A sample, such as a patient or a well, counts as one value, however many images it has.',
+    titleOf: (name: string) => `Proportions · ${name}`,
+    toPrediction: 'Prediction',
     csv: 'Download table (CSV)',
     prism: 'Download for Prism (CSV)',
     report: 'Download report (HTML)',
     by: 'A sample is',
-    byFolder: 'a folder',
-    byPattern: 'a part of the file path',
+    byFolder: (n: number) => `folder (${count(n)})`,
+    byField: (n: number) => `field (${count(n)})`,
+    byPattern: 'part of the path …',
     pattern: 'Pattern (regular expression)',
     apply: 'Apply',
     class: 'Class',
     ofClass: (name: string) => `Proportion of ${name}`,
     proportion: 'Proportion',
-    allSamples: 'all samples',
     withoutCondition: 'no condition',
-    sampleKey: 'Sample, with its 95% confidence interval',
+    correctedKey: 'Sample: corrected for errors of the classifier, with its 95% confidence interval',
+    countedKey: 'Sample: counted proportion',
     meanKey: 'Mean of the samples, with its 95% confidence interval',
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
@@ -226,9 +226,30 @@ export const predict = {
     saved: 'Saved.',
     addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
+    useFolders: 'Use names of folders as conditions',
+    table: 'Table of conditions …',
+    tableRead: (n: number, unknown: readonly string[]) =>
+      plural(n, {
+        one: `${count(n)} sample has the condition of the table.`,
+        other: `${count(n)} samples have the conditions of the table.`,
+      }) +
+      (unknown.length
+        ? ` Not among the samples: ${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ' …' : ''}`
+        : ''),
+    moveHere: 'Move here',
+    newCondition: 'New condition …',
+    numbered: (n: number) => `condition ${n}`,
     conditionHelp:
-      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. Means are corrected in full.',
-    useFolders: 'Use the upper folder as the condition',
+      'Drag samples to a condition, or choose them and press “Move here”. A comparison needs at least three samples of each condition.',
+    nameOf: (condition: string) => `Name of the condition ${condition}`,
+    noValue: (isCounted: boolean, reason: string) => `${isCounted ? 'not corrected' : 'no value'}: ${reason}`,
+    assumption: 'What the correction assumes',
+    unknownKey: 'no bar: the interval is not determined',
+    trust: 'Can you rely on this?',
+    check: 'Check it: label random images',
+    tableHelp: 'Counts, proportions, and fields for conditions and blocks',
+    blockHelp:
+      'If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block. Conditions are then compared within blocks.',
     clear: 'Remove all conditions',
     nImages: 'Images',
     decided: 'Decided as the class',
@@ -250,8 +271,8 @@ export const predict = {
     csv: 'Download labels (CSV)',
     remove: 'Remove spot check',
     n: 'Images of each condition',
-    sampling: (by: 'folder' | 'pattern', nConditions: number) =>
-      `A sample is ${by === 'folder' ? 'a folder' : 'a part of the file path'}. ${
+    sampling: (by: 'folder' | 'field' | 'pattern', nConditions: number) =>
+      `A sample is ${{ folder: 'a folder', field: 'a field of view', pattern: 'a part of the file path' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} sample has`, other: `${count(nConditions)} samples have` })} a condition.`
           : 'No sample has a condition.'

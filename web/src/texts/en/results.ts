@@ -207,8 +207,7 @@ export const results = {
     },
     tryImage: {
       title: 'Try an image',
-      help: 'Drop, paste or choose one. It is not kept.',
-      working: 'Predicting …',
+      help: 'Drop it anywhere, paste or choose it. It is not kept.',
     },
     details: {
       methods: 'Methods, for a paper',

@@ -8,14 +8,13 @@ import {
   sendFile,
   type FinishUpload,
 } from '../../../api/uploads';
-
-export interface NamedFile {
-  name: string; // path with folders, such as `class/cell.png`
-  file: File;
-}
+import type { NamedFile, NamedFiles } from '../../../state/drops.svelte';
 
 const PARALLEL = 4;
 const RATE_MS = 4000; // time window of the upload speed, from which the remaining time is estimated
+
+/** The classifier that will predict the images, or the dataset that they are added to. */
+type Destination = Pick<FinishUpload, 'classifier_id' | 'dataset_id'>;
 
 export class Upload {
   state = $state<'idle' | 'sending' | 'paused' | 'table' | 'finishing'>('idle');
@@ -29,24 +28,26 @@ export class Upload {
   problem = $state.raw<unknown>(null);
   isEmpty = $state(false); // whether there were no files
   #id: string | null = null;
-  #classifierId: string | null = null; // that will predict the images
+  readonly #destination: Destination;
   readonly #stop = new AbortController();
   #rates: [number, number][] = []; // [time in ms, bytes]
 
+  constructor(destination: Destination = {}) {
+    this.#destination = destination;
+  }
+
   /**
-   * Send the files of an input or a drop, once. The result is null if there are none, files failed (see `failed`), the
-   * upload was canceled, or there was a `problem`.
+   * Send files, once. The result is null if there are none, files failed (see `failed`), the upload was canceled, or
+   * there was a `problem`.
    */
   async send(
-    source: FileList | DataTransfer,
+    listed: NamedFiles | Promise<NamedFiles>,
     unnamed: string, // name of a dataset of several files
     isLabeled: boolean,
-    classifierId: string | null = null,
   ): Promise<Dataset | null> {
-    this.#classifierId = classifierId;
     this.state = 'sending';
     try {
-      const { files, name } = await filesOf(source);
+      const { files, name } = await listed;
       if (this.#stop.signal.aborted) return null;
       this.isEmpty = !files.length;
       if (this.isEmpty) {
@@ -124,7 +125,7 @@ export class Upload {
   }
 
   async #finish(how: FinishUpload): Promise<Dataset | null> {
-    const dataset = await finishUpload(this.#id!, { ...how, classifier_id: this.#classifierId });
+    const dataset = await finishUpload(this.#id!, { ...how, ...this.#destination });
     this.#id = null;
     this.state = 'idle';
     return this.#stop.signal.aborted ? null : dataset;
@@ -188,70 +189,5 @@ export class Upload {
     if (!first || now - first[0] < 1000) return;
     const speed = (this.bytesDone - first[1]) / (now - first[0]);
     this.secondsLeft = speed > 0 ? (this.bytesAll - this.bytesDone) / speed / 1000 : null;
-  }
-}
-
-/** The files of an input or a drop with their folder paths, without the name of the top folder. */
-export async function filesOf(
-  source: FileList | DataTransfer,
-): Promise<{ files: NamedFile[]; name: string }> {
-  const files: NamedFile[] = [];
-  if (source instanceof FileList) {
-    for (const file of source) files.push({ name: file.webkitRelativePath || file.name, file });
-  } else {
-    const entries = [...source.items]
-      .map((item) => item.webkitGetAsEntry())
-      .filter((entry) => entry !== null);
-    for (const entry of entries) await walk(entry, '', files);
-  }
-  return withoutTop(
-    withDistinctNames(files.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.')))),
-  );
-}
-
-/** Files of one name, such as results of a search in several folders, get numbers: none replaces another. */
-export function withDistinctNames(files: NamedFile[]): NamedFile[] {
-  const originals = new Set(files.map(({ name }) => name));
-  const used = new Set<string>();
-  return files.map((sent) => {
-    let { name } = sent;
-    for (let n = 2; used.has(name); n += 1) {
-      const numbered = sent.name.replace(/(\.[^./]*)?$/, (suffix) => ` (${n})${suffix}`);
-      if (!originals.has(numbered)) name = numbered;
-    }
-    used.add(name);
-    return { ...sent, name };
-  });
-}
-
-/**
- * Files `cells/a/1.png` and `cells/b/2.png` become a dataset with the name “cells” and the folders a and b.
- */
-export function withoutTop(files: NamedFile[]): { files: NamedFile[]; name: string } {
-  const tops = new Set(files.map(({ name }) => name.split('/')[0]));
-  const [top] = tops;
-  if (tops.size === 1 && top !== undefined && files.every(({ name }) => name.includes('/')))
-    return { files: files.map((sent) => ({ ...sent, name: sent.name.slice(top.length + 1) })), name: top };
-  const [first] = files;
-  return { files, name: files.length === 1 && first ? first.name.replace(/\.[^.]*$/, '') : '' };
-}
-
-async function walk(entry: FileSystemEntry, above: string, files: NamedFile[]): Promise<void> {
-  const name = above + entry.name;
-  if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) =>
-      (entry as FileSystemFileEntry).file(resolve, reject),
-    );
-    files.push({ name, file });
-    return;
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  for (;;) {
-    // A reader returns at most 100 entries at a time.
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject),
-    );
-    if (!some.length) return;
-    for (const below of some) await walk(below, `${name}/`, files);
   }
 }

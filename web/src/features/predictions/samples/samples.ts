@@ -3,32 +3,52 @@ import type { Strip, StripPoint } from '../../../charts/StripPlot.svelte';
 import type { SampleProportions, Summary } from '../../../api/predictions';
 
 const SMALL = 0.1; // proportion of a rare class
+const WIDEST = 0.8; // of an interval that says something
+const MOST_NAMED = 12; // samples with a name below the axis, if there are no conditions
 
-interface Names {
-  allSamples: string;
-  withoutCondition: string;
-}
+/** Whether samples have conditions, which can be compared. */
+export const hasConditions = (summary: Summary): boolean =>
+  summary.conditions.some(({ condition }) => condition !== null);
 
-/** The name of a condition: samples without one are all samples, or the rest. */
-const conditionName = (summary: Summary, condition: string | null, names: Names): string =>
-  condition ?? (summary.conditions.length === 1 ? names.allSamples : names.withoutCondition);
-
+/** The corrected value of a class with its interval, or the counted value without one if it is not corrected. */
 function pointOf(sample: SampleProportions, name: string, label: string): StripPoint[] {
-  const { value, low, high } = sample.classes[name]!.shown;
-  return value === null ? [] : [{ name: label, value, low: low ?? null, high: high ?? null }];
+  const { raw, corrected, shown } = sample.classes[name]!;
+  const value = sample.sample === null ? shown.value : (corrected.value ?? raw.value);
+  if (value === null) return [];
+  const [low, high] = [shown.low ?? 0, shown.high ?? 1];
+  const isKnown = (sample.sample === null || corrected.value !== null) && high - low < WIDEST;
+  return [
+    {
+      name: label,
+      value,
+      low: isKnown ? low : null,
+      high: isKnown ? high : null,
+      counted: corrected.value === null ? null : raw.value,
+    },
+  ];
 }
 
-export function strips(summary: Summary, name: string, names: Names): Strip[] {
-  return summary.conditions.map((condition) => {
-    const label = conditionName(summary, condition.condition, names);
-    const own = summary.samples.filter((sample) => sample.condition === condition.condition);
-    return {
-      name: label,
-      points: own.flatMap((sample) => pointOf(sample, name, sample.sample ?? '')),
-      mean: pointOf(condition, name, label)[0] ?? null,
-    };
-  });
+/** Samples by condition with the mean of each condition; without conditions, each sample by its name. */
+export function strips(summary: Summary, name: string, unnamed: string): Strip[] {
+  const points = (samples: readonly SampleProportions[]) =>
+    samples.flatMap((sample) => pointOf(sample, name, sample.sample ?? ''));
+  if (!hasConditions(summary)) {
+    const { samples } = summary;
+    if (samples.length > MOST_NAMED) return [{ name: '', points: points(samples), mean: null }];
+    return samples.map((sample) => ({ name: sample.sample ?? '', points: points([sample]), mean: null }));
+  }
+  return summary.conditions.map((condition) => ({
+    name: condition.condition ?? unnamed,
+    points: points(summary.samples.filter((sample) => sample.condition === condition.condition)),
+    mean: condition.condition === null ? null : (pointOf(condition, name, condition.condition)[0] ?? null),
+  }));
 }
+
+/** Why a sample has no corrected value, or no value at all. */
+export const missingReason = (sample: SampleProportions, name: string): string =>
+  sample.classes[name]!.raw.value === null || sample.classes[name]!.corrected.value === null
+    ? (sample.classes[name]!.corrected.reason ?? '')
+    : '';
 
 /** Digits of the proportions of a class, which are more if it is rare in all samples, as in the report. */
 export function digitsOf(summary: Summary, name: string): number {
@@ -36,11 +56,4 @@ export function digitsOf(summary: Summary, name: string): number {
     ({ classes }) => classes[name]!.shown.value ?? 0,
   );
   return Math.max(...values, 0) < SMALL ? 4 : 3;
-}
-
-/** The upper folder of each sample that is named by folders, such as the dose of `10/plate1`; empty if some have none. */
-export function upperFolders(summary: Summary): Record<string, string> {
-  const names = summary.samples.map(({ sample }) => sample ?? '');
-  if (!names.length || !names.every((name) => name.includes('/'))) return {};
-  return Object.fromEntries(names.map((name) => [name, name.split('/')[0]!]));
 }

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { answersFor, itemsOf } from '../src/features/drop/answers';
+
+const named = (...names: string[]) => ({
+  name: '',
+  files: names.map((name) => ({ name, file: new File([], name) })),
+});
+const on = (address: string) => {
+  const { pathname, searchParams } = new URL(address, 'http://app');
+  return itemsOf(pathname, searchParams);
+};
+const EDITOR = { hasClassifiers: true, canEdit: true };
+const image = named('cell.png');
+const folder = named('a/1.png', 'b/2.png');
+
+test('the likely answer depends on the files', () => {
+  const answers = (...names: string[]) => answersFor(named(...names), on('/'), EDITOR);
+  expect(answers('cells.coverslip')).toEqual(['import']);
+  expect(answers('conditions.csv')).toEqual(['find-table']);
+  expect(answers('cell.png')).toEqual(['show', 'predict', 'unlabeled']);
+  expect(answers('1.png', '2.png')).toEqual(['unlabeled', 'predict']);
+  for (const labeled of [['a/1.png', 'b/2.png'], ['cells.zip'], ['1.png', 'labels.csv']])
+    expect(answers(...labeled)).toEqual(['labeled', 'unlabeled', 'predict']);
+  expect(answers()).toEqual([]);
+});
+
+test('the likely answer depends on the page', () => {
+  const first = (address: string, files = folder) => answersFor(files, on(address), EDITOR)[0];
+  for (const page of ['/', '/datasets', '/train?dataset=1', '/studies/new', '/help/app', '/predict'])
+    expect(first(page), page).toBe('labeled');
+  for (const page of [
+    '/runs/1?tab=trust',
+    '/classifiers/1',
+    '/predict?classifier=1',
+    '/predictions/1/samples',
+  ])
+    expect([first(page), first(page, image)], page).toEqual(['predict', 'show']);
+  expect(first('/datasets/1?tab=images')).toBe('add');
+  expect(answersFor(folder, on('/runs/1'), EDITOR)).toContain('evaluate');
+  expect(answersFor(image, on('/runs/1'), EDITOR)).not.toContain('evaluate');
+});
+
+test('only what the user may do is offered', () => {
+  const viewer = { hasClassifiers: true, canEdit: false };
+  expect(answersFor(image, on('/runs/1'), viewer)).toEqual(['show']);
+  expect(answersFor(folder, on('/runs/1'), viewer)).toEqual([]);
+  expect(answersFor(image, on('/'), { hasClassifiers: false, canEdit: true })).toEqual(['unlabeled']);
+});
