@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ import pytest
 import tifffile
 from image_sets import App, in_jobs, in_lists, workspace_in
 from PIL import Image
-from small_workspace import QUICK, do_jobs, predicted_here, trained_here
+from small_workspace import QUICK, do_jobs, predicted_here, trained_here, until
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.events import ignore
+from coverslip.objects import finders
+from coverslip.objects.finders import FoundBy
+from coverslip.objects.finding import FinderSettings
 from coverslip.objects.table import read_objects
 from coverslip.workspace.cleanup import delete_removed_datasets
 from coverslip.workspace.jobs.queue import Queue, Turns
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import datasets
 
@@ -241,6 +247,65 @@ def test_the_finder_finds_the_discs_and_a_removed_dataset_leaves_no_table(app: A
     assert table.exists()
     delete_removed_datasets(app.home, threading.Event())
     assert not table.exists()
+
+
+@pytest.mark.slow
+def test_a_folder_of_fields_is_predicted_equally_by_every_door(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_fields(tmp_path / "data")
+    settings = FinderSettings(diameter=40, smallest=20, at_edge=False)
+    cs.collect_objects(data / "fields", finder="classical", finder_settings=settings, out=data / "found.csv")
+    lines = list(csv.DictReader((data / "found.csv").open()))
+    for line in lines:
+        line["label"] = "large" if int(line["width"]) > 38 else "small"
+    with (data / "found.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+    run = trained_here(app.home, app.open(data / "found.csv")["id"], QUICK)
+    folder = find_job(app.home, run).folder
+    card = cs.open_run(folder).card
+    assert card.of_objects
+    assert card.found_by == FoundBy(finder="classical", version="1", settings=settings)
+
+    new = write_fields(tmp_path / "new", 2) / "fields"
+    objects = cs.collect_objects(new, finder="classical", finder_settings=settings, out=tmp_path / "objects.csv")
+    assert objects.n_objects == 18
+    cs.predict(folder, tmp_path / "objects.csv", out=tmp_path / "expected.csv", device="cpu")
+    assert main(["predict", str(folder), str(new), "--out", str(tmp_path / "command.csv")]) == 0
+    cs.export(folder, to="zip", out=tmp_path / "objects.coverslip")
+    cs.predict(tmp_path / "objects.coverslip", new, out=tmp_path / "file.csv", device="cpu")
+    dataset = app.open(new, is_labeled=False)["id"]
+    app.wait(dataset)
+    for images in ({"sources": [str(new)]}, {"dataset_id": dataset}):
+        prediction = app.send("POST", "predictions", {"classifier_id": run, **images})["id"]
+        until(lambda: do_jobs(app.home) or app.get(f"jobs/{prediction}")["state"] == "done")  # noqa: B023
+        rows = app.get(f"lists/{prediction}/rows", limit=50)["items"]
+        tables = [{row["image_id"]: (row["decision"], row["probability"]) for row in rows}]
+        for name in ("expected", "command", "file"):
+            of_file = csv.DictReader((tmp_path / f"{name}.csv").open())
+            tables.append({row["image_id"]: (row["decision"], float(row["probability"])) for row in of_file})
+        assert tables == [tables[0]] * 4
+        assert len(tables[0]) == 18
+        fields = app.get(f"lists/{prediction}/fields")["items"]
+        assert [(each["name"], each["n_objects"]) for each in fields] == [("field0.png", 9), ("field1.png", 9)]
+        assert all(len(rings[0]) > 20 for rings in outlines(app, f"lists/{prediction}/rows/4/field")[2])
+        app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": "geojson"})
+        do_jobs(app.home)
+        assert app.get(f"computations/object-export/{prediction}")["n_files"] == 2
+    assert [(s.sample, s.n) for s in cs.summarise(tmp_path / "command.csv", by="field").samples] == [
+        ("field0.png", 9),
+        ("field1.png", 9),
+    ]
+    (row, _) = cs.load_classifier(folder, "cpu").predict(new).rows
+    assert (row.decision, row.reason and row.reason.code) == ("unreadable", "image-is-whole-field")
+
+    monkeypatch.setattr(finders, "CLASSICAL", replace(finders.CLASSICAL, version="2"))
+    notes: list[Any] = []
+    cs.predict(folder, new, out=tmp_path / "other.csv", device="cpu", emit=notes.append)
+    assert "finder-of-other-version" in {getattr(each, "code", None) for each in notes}
+    monkeypatch.undo()
 
 
 @pytest.mark.exhaustive

@@ -308,3 +308,14 @@ def test_the_finder_is_a_source_of_objects(job: Path, tmp_path: Path, capsys: py
     assert summary["kind"] == "classical"
     assert summary["n_objects"] == len(rows_of(tmp_path / "o.csv")) == 18
     assert main([*command, "--finder-set", "diametr=9"]) == 2
+
+
+@pytest.mark.slow
+def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from_files(
+    job: Path, tmp_path: Path
+) -> None:
+    card = cs.open_run(job / "run").card
+    assert (card.of_objects, card.found_by) == (True, None)
+    with pytest.raises(BadDataset) as refused:
+        cs.predict(job / "run", job / "fields", out=tmp_path / "p.csv", device="cpu")
+    assert refused.value.code == "fields-without-found-objects"

@@ -6,6 +6,7 @@ images. The last layer is then fitted on validation images too. At the very end,
 is fitted on all images, and delivered beside the tested one, of which every number of the run is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 from time import monotonic
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.counts import count_groups
-from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import some
 from coverslip.datasets.pixels import PixelCache
 from coverslip.datasets.quality.related_images import connected_components
@@ -41,6 +42,7 @@ from coverslip.images.reader import pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights
+from coverslip.objects.finders import FoundBy
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, TrainedOn, write_classifier, write_delivered_head
 from coverslip.runs.folder import Run, RunContext
@@ -318,6 +320,8 @@ def _card(
         uncertain_below=calibration.uncertain_below,
         set_floors=calibration.set_floors,
         ood=ood,
+        of_objects=all(record.has_box for record in split_data.data.records),
+        found_by=_found_by(split_data.data.records),
         trained_on=TrainedOn(
             **_numbers_of_images(split_data, fitted_images),
             width_px=(min(widths), max(widths)),
@@ -328,6 +332,17 @@ def _card(
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _found_by(records: Sequence[ImageRecord]) -> FoundBy | None:
+    """Return how the objects were found; None if it was in several ways, or if fewer than half were found."""
+    (cell, n), *others = [*Counter(record.found_by for record in records if record.found_by).items(), ("", 0)]
+    if len(others) > 1 or 2 * n < len(records):
+        return None
+    try:
+        return FoundBy.model_validate_json(cell)
+    except ValueError:  # a column of the user
+        return None
 
 
 def _numbers_of_images(split_data: SplitData, positions: np.ndarray) -> dict[str, int | None]:

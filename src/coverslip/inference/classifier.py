@@ -414,10 +414,19 @@ class Classifier:
                 yield replace(_unread_row(record, path), reason=image.message), image
             else:
                 refuse_other_channels(record, image.channel_names, self._packed.card.preprocessing)
+                outputs_of_image = next(outputs)
+                if self._is_field(record, image):
+                    yield replace(_unread_row(record, path), reason=message("image-is-whole-field")), image
+                    continue
                 warning = differences.count(record, image)
-                row = replace(self.decide(record, path, *next(outputs)), warning=warning)
+                row = replace(self.decide(record, path, *outputs_of_image), warning=warning)
                 differences.count_decided(row)
                 yield row, image
+
+    def _is_field(self, record: ImageRecord, image: PreprocessedImage) -> bool:
+        """Return whether an image is a whole field, and the classifier is one of objects."""
+        is_of_objects = self.card.of_objects and not record.has_box
+        return is_of_objects and self.card.trained_on.is_field(image.width_px, image.height_px)
 
     def decide(self, record: ImageRecord, path: str, logits: np.ndarray, ood_score: float | None = None) -> Prediction:
         """Return the row of an image with the decision for its (K,) logits and its OOD score.

@@ -26,6 +26,7 @@ from coverslip.images.decoding import prepare_decoding
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import Channel, ReadPlan
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
+from coverslip.inference.fields import with_objects_of_fields
 from coverslip.inference.new_images import (
     EstimatedShares,
     Pair,
@@ -44,6 +45,7 @@ from coverslip.runs.prediction_tables import (
     check_output,
     growing_table,
     prediction_table,
+    table_of_objects,
 )
 from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
@@ -139,6 +141,9 @@ def predict(
 
     If the prediction is interrupted, its rows stay in the folder `NAME.unfinished` beside the table.
 
+    A classifier of objects finds the objects of whole fields as those of its training, and predicts them. Their table
+    is `NAME_objects.csv` beside the predictions.
+
     Args:
         run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
         sources: files, folders, globs, tables, arrays, Pillow images, data frames, or an iterable of these, which is
@@ -183,7 +188,13 @@ def predict(
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     classifier = adjusted_classifier(classifier, prevalence, emit, rescale=rescale)
-    data = classifier.open_images(sources, axes)
+    data = with_objects_of_fields(
+        classifier.card,
+        classifier.open_images(sources, axes),
+        classifier.card.preprocessing.plan,
+        out=table_of_objects(Path(out)),
+        emit=emit,
+    )
     cluster = None if on == "local" else Cluster(on, prevalence or {}, is_trusted=trust_cluster)
     return predict_opened(
         run,

@@ -1,17 +1,19 @@
 """The table of finders: the built-in one, and those of other packages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress
 from coverslip.messages import note, text
-from coverslip.objects.finding import FinderResult, FinderSettings, find_objects
+from coverslip.objects.finding import FinderResult, FinderSettings, filter_objects, find_objects
 
 ENTRY_POINTS = "coverslip.finders"
 
@@ -32,6 +34,7 @@ class Finder:
     title: str  # shown to users
     license: str  # of the code and of its weights
     find: Find
+    version: str = ""  # empty: that of the package
 
 
 CLASSICAL = Finder(
@@ -39,7 +42,46 @@ CLASSICAL = Finder(
     title="coverslip's finder",
     license="BSD-3-Clause",
     find=lambda pixels, settings, pixel_size_um: find_objects(pixels, settings, pixel_size_um).labels,
+    version="1",  # another one whenever the objects of a field can change
 )
+
+
+class FoundBy(DocumentedFields, BaseModel):
+    """How objects were found: by which finder, of which version, with which settings and limits of sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finder: str = Field(max_length=200)
+    version: str = Field(max_length=200)
+    settings: FinderSettings = FinderSettings()
+    """Also the smallest and largest objects, and whether objects at the edge are kept."""
+
+    def as_text(self) -> str:
+        """Return the cell of a table of objects, without settings that have their default."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+def found_by(finder: str, settings: FinderSettings) -> FoundBy:
+    """Return how a finder finds objects now.
+
+    Raises:
+        CoverslipError: there is no such finder.
+    """
+    return FoundBy(finder=finder, version=finder_named(finder).version, settings=settings)
+
+
+def finder_named(name: str) -> Finder:
+    """Return a finder.
+
+    Raises:
+        CoverslipError: there is none of this name, or that of an installed package cannot be loaded.
+    """
+    if name == CLASSICAL.name:
+        return CLASSICAL
+    table = {finder.name: finder for finder in list_finders()}
+    if name not in table:
+        raise CoverslipError("finder-unknown", name=name, names=", ".join(table))
+    return table[name]
 
 
 def list_finders() -> tuple[Finder, ...]:
@@ -69,12 +111,10 @@ def find_with(
         CoverslipError: there is no such finder, it failed, or its result is no label image.
     """
     settings = settings or FinderSettings()
-    if name == CLASSICAL.name:
-        return find_objects(pixels, settings, pixel_size_um, report)
-    table = {finder.name: finder for finder in list_finders()}
-    if name not in table:
-        raise CoverslipError("finder-unknown", name=name, names=", ".join(table))
-    finder = table[name]
+    finder = finder_named(name)
+    if finder is CLASSICAL:
+        result = find_objects(pixels, settings, pixel_size_um, report)
+        return replace(result, labels=filter_objects(result.labels, settings, pixel_size_um))
     pixels = np.asarray(pixels)
     try:
         labels = finder.find(pixels[..., None] if pixels.ndim == 2 else pixels, settings, pixel_size_um)
@@ -83,7 +123,7 @@ def find_with(
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise CoverslipError("finder-failed", name=name, reason=reason) from error
-    labels = _checked(name, labels, pixels.shape[:2])
+    labels = filter_objects(_checked(name, labels, pixels.shape[:2]), settings, pixel_size_um)
     report(labels.size, labels.size)
     warnings = () if labels.any() else (note("finder-nothing", level="warning"),)
     return FinderResult(labels, warnings, settings)
@@ -119,7 +159,7 @@ def _load(entry: EntryPoint, names: set[str]) -> Finder:
             raise TypeError(text("finder-no-record", type=type(finder).__name__))
         if finder.name in names:
             raise ValueError(f"there are two finders with the name '{finder.name}'")
-        return finder
+        return replace(finder, version=finder.version or (entry.dist.version if entry.dist else ""))
     except Exception as error:
         raise CoverslipError(
             "finder-not-loaded", name=entry.name, package=package, reason=str(error) or type(error).__name__

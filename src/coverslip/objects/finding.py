@@ -86,7 +86,7 @@ class FinderSettings(DocumentedModel):
     diameter: float | None = Field(default=None, gt=0)
     """Typical diameter of an object."""
     unit: Literal["px", "um"] = "px"
-    """Unit of the diameter: pixels or micrometers."""
+    """Unit of the diameters: pixels or micrometers."""
     objects: Literal["bright", "dark"] | None = None
     """Whether objects are brighter or darker than the background."""
     threshold: Literal["log", "otsu", "local"] = "log"
@@ -98,6 +98,12 @@ class FinderSettings(DocumentedModel):
     """Whether to divide touching objects."""
     channel: Channel | None = None
     """Channel to search: its number from 0, or its name in the files. Empty: the luminance of a color image."""
+    smallest: float | None = Field(default=None, ge=0)
+    """Diameter of the smallest object that is kept, as that of a circle of the same area. Empty: no limit."""
+    largest: float | None = Field(default=None, gt=0)
+    """Diameter of the largest object that is kept."""
+    at_edge: bool = True
+    """Whether to keep objects that touch the edge of the field."""
 
     def of_field(self, path: Path, names: Sequence[str]) -> Self:
         """Return the settings with the number of the channel in a field whose channels have these names.
@@ -156,6 +162,25 @@ def find_objects(
         }
     )
     return FinderResult(labels, tuple(_warnings(field, model, tally, _stained_share(np.asarray(pixels)))), estimated)
+
+
+def filter_objects(labels: Labels, settings: FinderSettings, pixel_size_um: float | None) -> Labels:
+    """Return the labels of the objects whose size and position the settings allow, numbered without gaps.
+
+    Raises:
+        CoverslipError: a limit is in micrometers, and the pixel size is unknown.
+    """
+    if settings.smallest is None and settings.largest is None and settings.at_edge:
+        return labels
+    px_per_unit = _px_per_unit(settings, pixel_size_um)
+    diameters = 2 * np.sqrt(np.bincount(labels.ravel()) / math.pi) / px_per_unit
+    is_kept = (diameters >= (settings.smallest or 0)) & (diameters <= (settings.largest or math.inf))
+    if not settings.at_edge:
+        for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+            is_kept[edge] = False
+    is_kept[0] = False
+    numbers: Labels = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return numbers[labels]
 
 
 def _px_per_unit(settings: FinderSettings, pixel_size_um: float | None) -> float:

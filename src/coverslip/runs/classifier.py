@@ -38,6 +38,7 @@ from coverslip.images.preprocessing import Depth, Matching, Preprocessing, Resca
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
+from coverslip.objects.finders import FoundBy
 
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
@@ -110,6 +111,7 @@ _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked", "expected"})
 
 
+FIELD_FACTOR = 2  # see `is_field`
 _SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
 
 
@@ -148,6 +150,13 @@ class TrainedOn(DocumentedModel):
         sides = (self.width_px, self.height_px)
         is_one_size = all(largest <= _SIZE_FACTOR * smallest for smallest, largest in sides)
         return Rescaling(self.pixel_size_um, (self.width_px[1], self.height_px[1]) if is_one_size else None)
+
+    def is_field(self, width_px: int, height_px: int) -> bool:
+        """Return whether an image is more than twice as wide or high as all training images.
+
+        If these are objects, it is a whole field of view.
+        """
+        return width_px > FIELD_FACTOR * self.width_px[1] or height_px > FIELD_FACTOR * self.height_px[1]
 
     def has_other_pixel_size(self, pixel_size_um: PixelSize) -> bool:
         """Return whether a pixel size differs by more than 10% from those of the training images."""
@@ -225,6 +234,10 @@ class ClassifierCard(DocumentedModel):
     """Smallest probability at which each class is in the prediction set. 0 (always in the set) for a class with too few
     images to determine it; null if all classes have too few."""
     trained_on: TrainedOn
+    of_objects: bool = False
+    """Whether all training images were objects in fields of view."""
+    found_by: FoundBy | None = None
+    """How the objects of the training were found; null: they were read from files, or found in several ways."""
     ood: OodThreshold | None = None
     """Reference for the out-of-distribution score; null if there were too few images for it."""
     tested: TestedHead | None = None

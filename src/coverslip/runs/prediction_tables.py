@@ -219,6 +219,11 @@ def complete_records(stream: IO[bytes], format_: TextFormat) -> Iterator[bytes]:
             record = b""
 
 
+def table_of_objects(predictions: Path) -> Path:
+    """Return the table of the objects that were found in whole fields, beside a table of predictions."""
+    return predictions.with_name(f"{predictions.stem}_objects.csv")
+
+
 def unfinished_rows(file: Path, format_: Format = "csv") -> Path:
     """Return the file with the rows so far of a table that is not complete."""
     return file.with_name(f"{file.name}.unfinished") / f"rows.{format_}"

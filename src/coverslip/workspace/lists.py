@@ -29,7 +29,7 @@ from coverslip.files import plain_cell, resolved_path
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
 from coverslip.runs.images import ImageLookup, ImageSource
-from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows
+from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, table_of_objects, unfinished_rows
 from coverslip.runs.predictions import (
     FILE_COLUMN,
     FIRST_COLUMN,
@@ -436,7 +436,8 @@ class JobImages(ImageList[Row]):
     def source_paths(self) -> list[str]:
         """Return the folders and tables of the images; none if the dataset of a measurement was removed."""
         if not kind_of(self.job).has_measurements:
-            return list(self.job.choices["sources"])
+            found = table_of_objects(self.job.run.predictions_file)  # in whole fields
+            return [*self.job.choices["sources"], *([str(found)] if found.is_file() else [])]
         with suppress(NotFound), self.workspace.engine.connect() as connection:
             return source_paths(dataset_row(connection, self.job.dataset_id or ""))
         return []

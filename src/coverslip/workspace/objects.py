@@ -23,7 +23,7 @@ from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Failure, Note, text
-from coverslip.objects.finders import list_finders
+from coverslip.objects.finders import FoundBy, found_by, list_finders
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.tables_of_programs import ObjectTablePreview
 from coverslip.processes import Json
@@ -113,6 +113,8 @@ class CollectedObjects(DocumentedFields):
     """Smallest, median and largest side of the boxes."""
     notes: list[Note]
     """Notes and warnings about the objects."""
+    found_by: FoundBy | None
+    """The finder and its settings; null: the objects were read from files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +380,7 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     with read_transaction(workspace.engine) as connection:
         fields = load_dataset(connection, arguments["dataset_id"])
     is_finder = arguments["source"] == "finder"
+    settings = FinderSettings.model_validate(arguments["finder_settings"])
     summary = collect_objects(
         fields,
         out=arguments["table"],
@@ -385,7 +388,7 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
         outlines=arguments["paths"] if arguments["source"] == "outlines" else None,
         points=arguments["paths"] if arguments["source"] == "points" else None,
         finder=arguments["finder"] if is_finder else None,
-        finder_settings=FinderSettings.model_validate(arguments["finder_settings"]) if is_finder else None,
+        finder_settings=settings if is_finder else None,
         size_px=arguments["size_px"],
         size_um=arguments["size_um"],
         columns=arguments["columns"],
@@ -396,7 +399,8 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     )
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
     values = {name: getattr(summary, name) for name in names}
-    content = {**values, "notes": [asdict(each) for each in notes]}
+    origin = found_by(arguments["finder"], settings).model_dump(mode="json") if is_finder else None
+    content = {**values, "notes": [asdict(each) for each in notes], "found_by": origin}
     write_json(_summary_file(Path(arguments["table"])), {"format_version": _FORMAT_VERSION, "objects": content})
 
 

@@ -208,6 +208,11 @@ class ImageRecord:
         """The sample (well, animal, patient); empty if its table names none."""
         return self._cell("sample")
 
+    @property
+    def found_by(self) -> str:
+        """How a finder found the object, as tables of objects state it; empty if its table does not."""
+        return self._cell("found_by")
+
     def _cell(self, column: str) -> str:
         return next((cell for name, cell in self.about if plain_name(name) == column), "")
 

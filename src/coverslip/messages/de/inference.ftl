@@ -529,3 +529,26 @@ spot-check-compatible = Die Genauigkeit ist mit der auf den Testbildern vereinba
 spot-check-useless = Bei { $classes } machen die Vorhersagen das Intervall nicht kürzer als Labels allein.
 
 spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
+
+## Whole fields
+
+image-is-whole-field = Ein ganzes Gesichtsfeld, das ein Klassifikator von Objekten nicht klassifizieren kann. `coverslip predict` findet seine Objekte.
+
+fields-without-found-objects = { $n_fields ->
+        [one] Das Bild ist ein ganzes Gesichtsfeld
+       *[other] { $n_fields } Bilder sind ganze Gesichtsfelder
+    }, der Klassifikator klassifiziert aber Objekte, und die seines Trainings wurden aus Dateien gelesen oder auf verschiedene Weise gefunden
+    .do = Geben Sie eine Tabelle der Objekte an: `coverslip objects FELDER --masks MASKEN`, oder mit --outlines, --points oder --finder. In der App verwenden Sie „Objekte finden“ im Datensatz der Gesichtsfelder.
+
+fields-in-memory = { $n_fields ->
+        [one] Ein Bild im Speicher ist ein ganzes Gesichtsfeld
+       *[other] { $n_fields } Bilder im Speicher sind ganze Gesichtsfelder
+    }, und der Klassifikator klassifiziert Objekte
+    .do = Speichern Sie die Gesichtsfelder als Dateien, und geben Sie diese an.
+
+finder-of-other-version = Die Objektsuche { $finder } hat die Version { $version }. Die Objekte des Trainings wurden mit Version { $trained } gefunden, daher können sich Objekte und Umrisse unterscheiden.
+
+objects-found = { $n_objects } Objekte gefunden in { $n_fields ->
+        [one] einem Gesichtsfeld
+       *[other] { $n_fields } Gesichtsfeldern
+    }, mit den Einstellungen des Trainings. Die Tabelle der Objekte ist { $file_name }.

@@ -234,7 +234,7 @@ help-objects-points = Positions, or their folder: TrackMate, other tables, any f
 
 help-objects-finder = Find the objects in the pixels of the fields: classical (threshold, and division at necks), or a finder of another package.
 
-help-objects-finder-set = A setting of the finder: diameter, unit (px, um), objects (bright, dark), threshold (log, otsu, local), smoothing, split, channel. By default, they are estimated from each field. Repeatable.
+help-objects-finder-set = A setting of the finder: diameter, unit (px, um), objects (bright, dark), threshold (log, otsu, local), smoothing, split, channel, smallest and largest (diameter), at_edge. By default, they are estimated from each field. Repeatable.
 
 help-objects-size = Side in pixels of the square around each point.
 

@@ -529,3 +529,26 @@ spot-check-compatible = Accuracy is compatible with that on the test images. { $
 spot-check-useless = For { $classes }, predictions do not make the interval shorter than labels alone.
 
 spot-check-not-corrected = Counts are not corrected: { $reason }.
+
+## Whole fields
+
+image-is-whole-field = A whole field of view, which a classifier of objects cannot classify. `coverslip predict` finds its objects.
+
+fields-without-found-objects = { $n_fields ->
+        [one] The image is a whole field of view
+       *[other] { $n_fields } images are whole fields of view
+    }, but the classifier classifies objects, and those of its training were read from files or found in several ways
+    .do = Give a table of the objects: `coverslip objects FIELDS --masks MASKS`, or with --outlines, --points or --finder. In the app, use Find objects on the dataset of the fields.
+
+fields-in-memory = { $n_fields ->
+        [one] An image in memory is a whole field of view
+       *[other] { $n_fields } images in memory are whole fields of view
+    }, and the classifier classifies objects
+    .do = Save the fields as files, and give the files.
+
+finder-of-other-version = The finder { $finder } has version { $version }. The objects of the training were found by version { $trained }, so objects and their outlines can differ.
+
+objects-found = Found { $n_objects } objects in { $n_fields ->
+        [one] one field
+       *[other] { $n_fields } fields
+    }, with the settings of the training. The table of objects is { $file_name }.

@@ -23,7 +23,7 @@ from coverslip.processes import Json
 from coverslip.runs.classifier import ClassifierCard, identity_of
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
-from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
+from coverslip.runs.prediction_tables import hashes_of_rows, table_of_objects, unfinished_rows
 from coverslip.workspace.store.rows import plan_of_choice
 from coverslip.workspace.store.workspace import Workspace
 
@@ -72,12 +72,21 @@ def predict_into(workspace: Workspace, arguments: Json, emit: Emit) -> None:
                 pass
         emit(event)
 
+    from coverslip.inference.fields import with_objects_of_fields
     from coverslip.inference.predicting import predict_opened
 
     folder = Path(arguments["folder"])
     classifier = _load_classifier(arguments, report)
     plan = plan_for(arguments, classifier.card.preprocessing.plan)
-    data = _open_images(arguments, plan, classifier.classes, (*workspace.roots, workspace.folder))
+    roots = (*workspace.roots, workspace.folder)
+    data = with_objects_of_fields(
+        classifier.card,
+        _open_images(arguments, plan, classifier.classes, roots),
+        plan,
+        out=table_of_objects(Run(folder).predictions_file),
+        may_read=_below(roots),
+        emit=report,
+    )
     n_images = len(data.records)
     table = Run(folder).predictions_file
     prediction_input = PredictionInput(

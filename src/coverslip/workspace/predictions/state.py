@@ -24,6 +24,7 @@ from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObje
 from coverslip.objects.table import Objects, is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.folder import Run
+from coverslip.runs.prediction_tables import table_of_objects
 from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
@@ -416,6 +417,9 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 
 def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]:
     """Return the tables of objects of a prediction, and with what the IDs of the images of each begin: its domain."""
+    found = table_of_objects(job.run.predictions_file)
+    if found.is_file():  # in whole fields
+        return [(found, "")]
     sources = list(map(str, job.choices["sources"]))
     domains = read_arguments(workspace, job.folder).get("domains") or []
     prefixes = [""] * len(sources)

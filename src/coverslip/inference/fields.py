@@ -1,0 +1,101 @@
+"""Whole fields of view that are given to a classifier of objects: their objects are found as those of the training."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from coverslip.datasets.index.opening import open_dataset, with_unique_ids
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import one_line
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.events import Emit, Event, Noted
+from coverslip.images.decoding import describe_image
+from coverslip.images.reader import ReadPlan
+from coverslip.messages import note
+from coverslip.objects.finders import finder_named
+from coverslip.runs.classifier import ClassifierCard
+
+
+def with_objects_of_fields(
+    card: ClassifierCard,
+    data: Dataset,
+    plan: ReadPlan,
+    *,
+    out: Path,
+    may_read: Callable[[Path], bool] | None = None,
+    emit: Emit,
+) -> Dataset:
+    """Return images in which whole fields are replaced with their objects, for a classifier of objects.
+
+    Images are whole fields if they are no region of their file and larger than the objects of the training.
+
+    Args:
+        card: of the classifier.
+        data: the images.
+        plan: by which objects are read.
+        out: the table of the objects, written if there are fields.
+        may_read: as of `open_dataset`.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: the objects of the training were not found by a finder with one choice of settings, fields are
+            in memory, or they have no objects.
+        CoverslipError: the finder is not installed, or failed.
+    """
+    are_fields = [_is_field(card, record) for record in data.records] if card.of_objects else []
+    if not any(are_fields):
+        return data
+    fields = [record for record, is_field in zip(data.records, are_fields, strict=True) if is_field]
+    if card.found_by is None:
+        raise BadDataset("fields-without-found-objects", file=fields[0].path, n_fields=len(fields))
+    if any(record.in_memory is not None for record in fields):
+        raise BadDataset("fields-in-memory", n_fields=len(fields))
+    from coverslip.objects.collecting import collect_objects
+
+    trained, current = card.found_by, finder_named(card.found_by.finder).version
+    if current != trained.version:
+        warning = note(
+            "finder-of-other-version",
+            level="warning",
+            finder=trained.finder,
+            version=current,
+            trained=trained.version,
+        )
+        emit(Noted.of(warning))
+
+    def handle(event: Event) -> None:
+        if not (isinstance(event, Noted) and event.code in _OF_TRAININGS):
+            emit(event)
+
+    summary = collect_objects(
+        replace(data, records=tuple(fields), notes=()),
+        out=out,
+        finder=trained.finder,
+        finder_settings=trained.settings,
+        emit=handle,
+    )
+    emit(
+        Noted.of(
+            note(
+                "objects-found", n_objects=summary.n_objects, n_fields=len(summary.fields), file_name=one_line(out.name)
+            )
+        )
+    )
+    found = open_dataset(out, plan=plan, labeled=False, may_read=may_read)
+    others = [record for record, is_field in zip(data.records, are_fields, strict=True) if not is_field]
+    return with_unique_ids(replace(data, records=(*others, *found.records)))
+
+
+_OF_TRAININGS = frozenset({"objects-without-z", "objects-without-time"})  # the classifier has chosen the planes
+
+
+def _is_field(card: ClassifierCard, record: ImageRecord) -> bool:
+    if record.has_box:
+        return False
+    if record.in_memory is not None:
+        height, width = record.in_memory.array.shape[:2]
+        return card.trained_on.is_field(width, height)
+    try:
+        return any(card.trained_on.is_field(*series.sizes[0]) for series in describe_image(record.path) if series.sizes)
+    except (UnreadableImage, ValueError):  # the row of the image says why
+        return False
