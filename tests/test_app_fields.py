@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from coverslip.events import ignore
 from coverslip.objects import finders
 from coverslip.objects.finders import FoundBy
 from coverslip.objects.finding import FinderSettings
+from coverslip.objects.outlines import signed_area
 from coverslip.objects.table import read_objects
 from coverslip.workspace.cleanup import delete_removed_datasets
 from coverslip.workspace.jobs.queue import Queue, Turns
@@ -250,6 +252,53 @@ def test_the_finder_finds_the_discs_and_a_removed_dataset_leaves_no_table(app: A
 
 
 @pytest.mark.slow
+def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> None:
+    state = collected(app, fields, source="finder", finder_settings={"diameter": 40, "objects": "bright"})
+    at = f"datasets/{state['objects']['dataset_id']}"
+    first = app.get(f"{in_lists(at)}/fields")["items"][0]["row_id"]
+
+    def areas() -> dict[int, float]:
+        """Of the objects of the first field that are not excluded, by their row_ids."""
+        excluded = set(app.get(f"{in_lists(at)}/rows/{first}/field/labels")["excluded"])
+        rows, _, rings = outlines(app, f"{in_lists(at)}/rows/{first}/field")
+        return {
+            row: sum(abs(signed_area(ring)) for ring in rings[k]) for k, row in enumerate(rows) if k not in excluded
+        }
+
+    def edited(**edit: Any) -> int:
+        change: int = app.send("POST", f"{at}/objects", edit)["change"]
+        app.wait(at.removeprefix("datasets/"))
+        return change
+
+    before = areas()
+    large, small, *_ = before
+    merge = edited(act="merge", rows=[large, small])
+    after = areas()
+    assert {large, small} & set(after) == set()
+    assert sum(after.values()) == pytest.approx(sum(before.values()))
+    (merged,) = set(after) - set(before)
+    split = edited(act="split", rows=[merged])
+    halves = sorted(area for row, area in areas().items() if row not in before)
+    assert halves == pytest.approx(sorted([before[large], before[small]]), rel=0.02)
+    draw = edited(act="draw", rows=[first], outline=[[90, 90], [110, 90], [110, 110], [90, 110]])
+    assert sorted(areas().values())[0] == 400
+    for change in (draw, split, merge):
+        app.send("POST", f"changes/{change}/undo")
+    assert areas() == before
+    app.send("POST", f"changes/{merge}/redo")
+    assert areas() == after
+    other = app.get(f"{in_lists(at)}/fields")["items"][1]["row_id"]
+    for edit, code in (
+        ({"act": "merge", "rows": [first, other]}, "objects-of-several-fields"),
+        ({"act": "draw", "rows": [first], "outline": [[-9, -9], [-5, -9], [-5, -5]]}, "outline-not-usable"),
+    ):
+        assert app.refused("POST", f"{at}/objects", edit)["code"] == code
+    assert (
+        app.refused("POST", f"datasets/{fields}/objects", {"act": "split", "rows": [1]})["code"] == "objects-not-of-app"
+    )
+
+
+@pytest.mark.slow
 def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +339,9 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
         assert len(tables[0]) == 18
         fields = app.get(f"lists/{prediction}/fields")["items"]
         assert [(each["name"], each["n_objects"]) for each in fields] == [("field0.png", 9), ("field1.png", 9)]
+        decided = Counter(decision for name, (decision, _) in tables[0].items() if name.startswith("field1"))
+        assert Counter(fields[1]["decisions"]) == decided
+        assert app.get(f"lists/{prediction}/rows/9/field") == fields[1]
         assert all(len(rings[0]) > 20 for rings in outlines(app, f"lists/{prediction}/rows/4/field")[2])
         app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": "geojson"})
         do_jobs(app.home)

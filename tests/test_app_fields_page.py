@@ -108,11 +108,11 @@ def test_objects_are_selected_on_the_field_and_labeled_with_undo(
     assert page.get_by_role("button", name="Next field").is_disabled()
 
 
-def test_objects_are_read_from_the_overview_of_their_fields(page: "Page", app_server: RunningApp) -> None:
+def test_objects_are_found_or_read_from_the_overview_of_their_fields(page: "Page", app_server: RunningApp) -> None:
     folder = write_fields(app_server.root / "read", 3)
     fields = app_server.opened(folder / "fields", is_labeled=False)
     open_page(page, f"/datasets/{fields['id']}")
-    page.get_by_role("button", name="Read or find objects").click()
+    page.get_by_role("button", name="Read objects from files").click()
     dialog = page.get_by_role("dialog", name="Objects in the fields of view")
     dialog.get_by_role("radio", name="Masks").check()
     dialog.get_by_label("Folder or file of the objects").fill(str(folder / "masks"))
@@ -122,6 +122,19 @@ def test_objects_are_read_from_the_overview_of_their_fields(page: "Page", app_se
     page.get_by_role("heading", name="Objects of fields").wait_for()
     open_page(page, f"/datasets/{fields['id']}")
     page.get_by_text("27 objects in 3 fields").wait_for()
+    page.get_by_role("link", name="Find objects").click()
+    page.get_by_role("heading", name="9 objects in this field").wait_for(timeout=JOB_MS)
+    handle = page.get_by_role("slider", name="Smallest object")
+    handle.focus()
+    for _ in range(6):
+        page.keyboard.press("PageUp")  # beyond the small discs, whose diameter is 28
+    page.get_by_role("heading", name="5 objects in this field").wait_for()
+    page.get_by_text("4 objects excluded").wait_for()
+    page.get_by_role("button", name="Apply to all 3 fields").click()
+    page.wait_for_url("**?tab=fields", timeout=JOB_MS)
+    page.get_by_role("grid", name="Objects of field0.png").get_by_role("gridcell").nth(4).wait_for()
+    open_page(page, f"/datasets/{fields['id']}/objects")
+    page.get_by_role("heading", name="5 objects in this field").wait_for(timeout=JOB_MS)
 
 
 def test_fields_are_accessible(page_for_axe: "Page", app_server: RunningApp, objects: Any) -> None:
@@ -211,7 +224,7 @@ def test_columns_and_groups_of_a_table_are_chosen_in_the_preview(page: "Page", a
     (folder / "cells.csv").write_text("\n".join(["Slide,Where A,Where B,Kind", *rows]))
     fields = app_server.opened(folder / "fields", is_labeled=False)
     open_page(page, f"/datasets/{fields['id']}")
-    page.get_by_role("button", name="Read or find objects").click()
+    page.get_by_role("button", name="Read objects from files").click()
     dialog = page.get_by_role("dialog", name="Objects in the fields of view")
     dialog.get_by_label("Folder or file of the objects").fill(str(folder / "cells.csv"))
     dialog.get_by_label("Side of the square around each point").fill("40")

@@ -115,7 +115,7 @@ def open_fields(page: "Page", folder: Path) -> None:
 def read_cells(page: "Page", table: Path, columns: dict[str, str], n_objects: int) -> None:
     """On the page of fields: read a table of points, whose columns are chosen in the preview."""
     page.get_by_role("link", name="Overview").click()
-    page.get_by_role("button", name="Read or find objects").click()
+    page.get_by_role("button", name="Read objects from files").click()
     dialog = page.get_by_role("dialog", name="Objects in the fields of view")
     dialog.get_by_label("Folder or file of the objects").fill(str(table))
     dialog.get_by_label("Side of the square around each point").fill("80")

@@ -25,6 +25,7 @@ ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py 
     "/runs/{folds}?tab=trust&part=metrics",
     *("/predict?classifier={run}", "/classifiers/{run}", "/predictions/{prediction}/samples", "/help/recipe"),
     *("/predictions/{prediction}/spot-check", "/datasets/{images}/second-reading", "/datasets/{images}?tab=map"),
+    "/datasets/{unlabeled}/objects",
     *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabeled}", "/train"),
     *("/runs", "/compare?runs={run},{folds}", "/studies/new", "/predict", "/predictions/{prediction}", "/help"),
 )

@@ -28,6 +28,13 @@ const pages: [string, LazyPage][] = [
     page(['counts', 'datasets', 'fields', 'predict'], () => import('./features/datasets/DatasetPage.svelte')),
   ],
   ['/datasets/:dataset/second-reading', drawn],
+  [
+    '/datasets/:id/objects',
+    page(
+      ['datasets', 'fields', 'predict'],
+      () => import('./features/datasets/objects/FindObjectsPage.svelte'),
+    ),
+  ],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
   [

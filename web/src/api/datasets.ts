@@ -108,6 +108,10 @@ export const classThumbnails = (id: string, signal?: AbortSignal) =>
  * Label images, exclude them, or confirm their labels, so that they are not suspected label errors; or undo it.
  * Or keep labels and the like of images whose files were overwritten, or drop them.
  */
+/** Draw an object, merge objects, or split one. */
+export const editObjects = (dataset_id: string, body: Schemas['ObjectEdit']) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/objects', { params: { path: { dataset_id } }, body }));
+
 export const changeImages = (
   id: string,
   images: ImageSelection,

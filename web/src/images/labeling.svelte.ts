@@ -118,6 +118,22 @@ export class Labeling {
     return unsavedUntil(saved);
   }
 
+  /** Make a change that is no label, such as an exclusion. Undo and redo apply to it, too. */
+  async change(work: () => ReturnType<typeof changeImages>): Promise<void> {
+    this.closeNotice();
+    const done = this.listed.sequential(async () => {
+      try {
+        const { change, dataset } = await work();
+        if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
+        this.onchange(dataset);
+        this.listed.refresh();
+      } catch (problem) {
+        this.#fail(problem);
+      }
+    });
+    await unsavedUntil(done);
+  }
+
   /** Undo or redo the last change of this tab, and go to its first image. */
   async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeNotice();

@@ -27,6 +27,7 @@ from coverslip.workspace.correcting.draws import (
     ReadLabel,
     SpotCheckResult,
 )
+from coverslip.workspace.correcting.object_edits import ObjectEdit, edit_objects
 from coverslip.workspace.correcting.undoing import ChangeStep
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.selection import ImageSelection
@@ -109,6 +110,18 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
     value = getattr(new, field)
     record_change(request, field, after="" if value is None else str(value))
     return SavedChange(change, n, rows, dataset_state(workspace, dataset_id))
+
+
+@router.post("/datasets/{dataset_id}/objects", responses=problems(409), dependencies=[BY_AUTHOR])
+@needs("annotator")
+def change_objects(workspace: ServedWorkspace, dataset_id: str, edit: ObjectEdit, request: Request) -> SavedChange:
+    """Draw an object in a field, merge objects, or split one. The objects that are replaced are excluded.
+
+    The dataset is read again. An undo of the change excludes the new objects, and includes the others.
+    """
+    change, n = edit_objects(workspace, dataset_id, edit)
+    record_change(request, "objects", after=edit.act)
+    return SavedChange(change, n, [], dataset_state(workspace, dataset_id))
 
 
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))

@@ -103,7 +103,7 @@ def exclude(
     """
     with selecting(workspace, dataset_id, selection) as (connection, row, row_ids):
         change = add_change(connection, dataset_id)
-        n = _exclude(connection, row, row_ids, change, is_excluded=is_excluded)
+        n = exclude_rows(connection, row, row_ids, change, is_excluded=is_excluded)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
@@ -142,7 +142,7 @@ def exclude_by_job(
         log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, value, value) for row_id, value in values])
     if changed_images:
         row = dataset_row(connection, dataset_id)
-        _exclude(connection, row, changed_images, change_id, is_excluded=is_excluded)
+        exclude_rows(connection, row, changed_images, change_id, is_excluded=is_excluded)
 
 
 def excluded_by_job(connection: Connection, job_id: str, row_ids: Collection[int] | None = None) -> set[int]:
@@ -160,7 +160,7 @@ def excluded_by_job(connection: Connection, job_id: str, row_ids: Collection[int
     return {row.row_id for row in connection.execute(last) if (row.before, row.after) == ("0", "1")}
 
 
-def _exclude(
+def exclude_rows(
     connection: Connection, row: AnyRow, row_ids: Collection[int], change_id: int, *, is_excluded: bool
 ) -> int:
     """Exclude or include images as a part of a change; return how many changed."""

@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, null, select, tuple_
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.text_tables import is_table
@@ -42,6 +42,8 @@ class FieldOfView(DocumentedFields):
     name: str
     """The name of its file, with its time point and z-plane if any."""
     n_objects: int
+    decisions: dict[str, int]
+    """The number of predicted objects of each class or decision, without corrections; empty: they are not predicted."""
     version: str
     """Changes with the file; give it as ?v= to cache tiles permanently."""
 
@@ -103,22 +105,36 @@ def list_fields(listed: ImageList[Any], paging: Paging) -> Page[FieldOfView]:
     """Return the fields of view of a list, in the order of their first objects; none if its images are no objects."""
     with read_transaction(listed.workspace.engine) as connection:
         gallery = listed.gallery(connection, Filters())
-        first = func.min(gallery.position).label("first")
-        grouped = select(first, func.count()).where(gallery.condition, _is_object(gallery))
-        counts = connection.execute(grouped.group_by(gallery.file, *_plane(gallery)).order_by("first")).all()
-        n_objects = dict(paging.of(counts))
-        is_first = gallery.condition & gallery.position.in_(among_integers(n_objects))
+        of_field = (gallery.file, *_plane(gallery), gallery.named.get("decision", null()))
+        grouped = select(func.min(gallery.position).label("first"), func.count(), *of_field)
+        grouped = grouped.where(gallery.condition, _is_object(gallery)).group_by(*of_field).order_by("first")
+        firsts_of: dict[tuple[Any, ...], int] = {}  # Any: file and plane
+        decisions: dict[int, dict[str, int]] = {}  # by position of the first object
+        for first, n, *field, decision in connection.execute(grouped):
+            decisions.setdefault(firsts_of.setdefault(tuple(field), first), {})[decision or ""] = n
+        shown = paging.of(list(decisions))
+        is_first = gallery.condition & gallery.position.in_(among_integers(shown))
         query = select(gallery.position, gallery.row_id).where(is_first).order_by(gallery.position)
         firsts = connection.execute(query).all()
         items = listed.items(connection, [row_id for _, row_id in firsts])
     sources = listed.picture_sources([row_id for _, row_id in firsts])
     return Page(
         [
-            FieldOfView(item.row_id, field_name(item.image_id, item.path), n_objects[position], source.version)
+            FieldOfView(
+                item.row_id,
+                field_name(item.image_id, item.path),
+                sum(decisions[position].values()),
+                _decided(decisions[position]),
+                source.version,
+            )
             for (position, _), item, source in zip(firsts, items, sources, strict=True)
         ],
-        len(counts),
+        len(decisions),
     )
+
+
+def _decided(decisions: Mapping[str, int]) -> dict[str, int]:
+    return {name: n for name, n in decisions.items() if name}
 
 
 def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:
@@ -130,9 +146,14 @@ def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:
     with read_transaction(listed.workspace.engine) as connection:
         query = _rows_in_field(connection, listed, row_id)
         first = connection.execute(query.limit(1)).scalar_one()
-        n_objects = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        gallery = listed.gallery(connection, Filters())
+        decision = gallery.named.get("decision", null()).label("decision")
+        rows = query.add_columns(decision).order_by(None).subquery()
+        counted = select(rows.c.decision, func.count()).group_by(rows.c.decision)
+        decisions: dict[str, int] = {name or "": n for name, n in connection.execute(counted)}
         (item,) = listed.items(connection, [first])
-    return FieldOfView(first, field_name(item.image_id, item.path), n_objects, listed.picture_source(first).version)
+    name, n_objects = field_name(item.image_id, item.path), sum(decisions.values())
+    return FieldOfView(first, name, n_objects, _decided(decisions), listed.picture_source(first).version)
 
 
 def field_labels(listed: ImageList[Any], row_id: int) -> ObjectLabels:

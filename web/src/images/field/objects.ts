@@ -42,6 +42,22 @@ export class FieldObjects {
     return Math.max(this.boxes[4 * k + 2]!, this.boxes[4 * k + 3]!);
   }
 
+  /** The diameter of the circle of the same area as an object, without holes. */
+  diameter(k: number): number {
+    let doubled = 0;
+    this.eachRing(k, (first, last) => {
+      for (let a = first, b = last - 1; a < last; b = a, a += 1)
+        doubled += this.xy[2 * b]! * this.xy[2 * a + 1]! - this.xy[2 * a]! * this.xy[2 * b + 1]!;
+    });
+    return 2 * Math.sqrt(Math.abs(doubled) / 2 / Math.PI);
+  }
+
+  /** Whether an object touches the edge of a field of this size. */
+  isAtEdge(k: number, width: number, height: number): boolean {
+    const [x, y, w, h] = this.boxes.subarray(4 * k, 4 * k + 4) as unknown as [number, number, number, number];
+    return x <= 0 || y <= 0 || x + w >= width || y + h >= height;
+  }
+
   centerX(k: number): number {
     return this.boxes[4 * k]! + this.boxes[4 * k + 2]! / 2;
   }

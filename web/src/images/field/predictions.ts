@@ -57,8 +57,9 @@ export function colorsOf(
   }
   if (by === 'class') for (const k of values?.excluded ?? []) colorOf[k] = none + 1;
   const marks = by === 'class' ? drawn.marks : [];
+  const dashed = [classes.length, classes.length + 1] as const; // uncertain and unfamiliar
   return {
-    coloring: { palette, marks, colorOf },
+    coloring: { palette, marks, colorOf, ...(by === 'class' ? { dashed } : {}) },
     names: [...names, by === 'result' ? words.withoutResult : words.unreadable, words.excluded],
   };
 }

@@ -19,6 +19,13 @@ export const fields: Texts['fields'] = {
   lasso: 'Lasso',
   lassoHelp:
     'Umfahren Sie Objekte, um sie auszuwählen. Sie können auch Umschalt gedrückt halten und zeichnen. Mausrad und + − vergrößern und verkleinern.',
+  edit: 'Die ausgewählten Objekte ändern',
+  exclude: 'Ausschließen',
+  include: 'Einschließen',
+  merge: 'Verbinden',
+  split: 'Trennen',
+  draw: 'Objekt zeichnen',
+  drawHelp: 'Zeichnen Sie den Umriss eines Objekts, das fehlt. Esc bricht ab.',
   outlines: 'Objekte anzeigen',
   none: 'Dieser Datensatz hat keine Gesichtsfelder. Seine Bilder sind ganze Dateien.',
   unlabeled: 'Keine Klasse',
@@ -36,6 +43,12 @@ export const fields: Texts['fields'] = {
   unreadable: 'Ohne Vorhersage',
   probability: (low, high) => `${low} bis ${high}`,
   showInField: 'Im Gesichtsfeld anzeigen',
+  perField: 'Vorhergesagte Klassen je Gesichtsfeld',
+  perFieldHelp: (n) =>
+    n
+      ? `Schraffiert: ${objects(n)} ohne entschiedene Klasse (unsicher oder ungewohnt). Korrekturen sind nicht enthalten.`
+      : 'Korrekturen sind nicht enthalten.',
+  allFields: (n) => `Alle ${ofFields(n)} anzeigen`,
   openFields: 'Gesichtsfelder ansehen',
   title: (name) => `Gesichtsfelder von ${name}`,
   backTo: {
@@ -70,15 +83,13 @@ export const fields: Texts['fields'] = {
   collect: {
     title: 'Objekte in diesen Bildern',
     text: 'Wenn jedes Bild viele Zellen zeigt, kann coverslip sie einzeln klassifizieren. Lesen Sie ihre Positionen aus den Dateien eines anderen Programms, oder lassen Sie coverslip die Zellen suchen. Die Objekte werden ein eigener Datensatz.',
-    action: 'Objekte lesen oder suchen',
-    again: 'Objekte erneut lesen oder suchen',
+    action: 'Objekte aus Dateien lesen',
     dialog: 'Objekte in den Gesichtsfeldern',
     source: 'Quelle der Objekte',
     sources: {
       points: 'Punkte: Textdateien oder Tabellen mit den Mittelpunkten von Objekten',
       outlines: 'Umrisse oder Rahmen: QuPath, ImageJ, CellProfiler, COCO, YOLO und andere',
       masks: 'Masken: Labelbilder (TIFF, PNG, NPY)',
-      finder: 'Objekte in den Pixeln suchen',
     },
     folder: 'Ordner oder Datei der Objekte',
     folderHelp: 'Dateien werden den Bildern nach ihren Namen zugeordnet, mit oder ohne Endungen wie _masks.',
@@ -90,7 +101,7 @@ export const fields: Texts['fields'] = {
     units: { px: 'Pixel', um: 'µm' },
     unitOfColumns: 'automatisch',
     pixelSize: 'Pixelgröße in µm, wenn die Dateien sie nicht angeben',
-    start: { read: 'Objekte lesen', find: 'Objekte suchen' },
+    start: 'Objekte lesen',
     waiting: 'Wartet auf Objekte eines anderen Datensatzes',
     starting: 'Startet',
     result: (n, nFields) => `${objects(n)} in ${inFields(nFields)}`,
@@ -203,6 +214,25 @@ export const fields: Texts['fields'] = {
     download: 'Dateien herunterladen',
   },
   finder: {
+    title: (name) => `Objekte in ${name}`,
+    open: 'Objekte finden',
+    back: 'Zurück zum Datensatz',
+    counted: (n) => `${objects(n)} in diesem Gesichtsfeld`,
+    excluded: (n) => `${objects(n)} ausgeschlossen (grau, gestrichelt)`,
+    sizes: 'Größen der Objekte',
+    sizesHelp:
+      'Durchmesser eines Kreises gleicher Fläche. Verschieben Sie die Griffe, um Schmutz und Klumpen auszuschließen.',
+    smallest: 'Kleinstes Objekt',
+    largest: 'Größtes Objekt',
+    noLimit: 'keine Grenze',
+    excludeEdge: 'Objekte am Rand des Gesichtsfelds ausschließen',
+    settings: 'Einstellungen der Objektsuche',
+    apply: (n) =>
+      plural(n, {
+        one: 'Auf das Gesichtsfeld anwenden',
+        other: `Auf alle ${count(n)} Gesichtsfelder anwenden`,
+      }),
+    earlier: (n) => `Die ${objects(n)} vom letzten Mal öffnen`,
     preview: 'Vorschau der Objekte',
     finder: 'Objektsuche',
     automatic: 'automatisch',

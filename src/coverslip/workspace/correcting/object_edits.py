@@ -1,0 +1,181 @@
+"""Objects of fields that a user draws, merges or splits.
+
+The table of objects, which is in the workspace, gets rows for the new objects, and the objects that they replace are
+excluded. An undo excludes the new objects and includes the others, by the log of changes.
+"""
+
+import csv
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import select
+
+from coverslip.documented_fields import DocumentedFields
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.files import write_csv
+from coverslip.images.decoding import describe_image
+from coverslip.objects.outlines import OutlineBuilder, Outlines, fill_outlines, trace_labels
+from coverslip.objects.table import FOUND_BY
+from coverslip.workspace.correcting.corrections import exclude_rows
+from coverslip.workspace.datasets.selection import ImageSelection, selecting
+from coverslip.workspace.datasets.sources import refresh_dataset
+from coverslip.workspace.store.change_log import ChangedField, add_change, log_rows
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import among, refuse_unready, source_paths
+from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.fields import outlines_of
+from coverslip.workspace.viewing.images import DatasetImages, RowId
+
+Array = np.ndarray[Any, np.dtype[Any]]  # Any: as each docstring says
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+_ENDS = 0.2  # of the length of an object, in which it is not split
+_MOST_PIXELS = 4_000_000  # of an object
+
+
+class ObjectEdit(DocumentedFields, BaseModel):
+    """What to do with objects of one field."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    act: Literal["merge", "split", "draw"]
+    """merge: one object in place of several; split: two at the narrowest place of one; draw: another object."""
+    rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000)]
+    """The row_ids of the objects. With `draw`, that of any object of the field."""
+    outline: Annotated[list[Point], Field(max_length=10_000)] = []
+    """With `draw`: the vertices of the outline, x and y in pixels of the field."""
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> "ObjectEdit":
+        if (len(self.rows) > 1) != (self.act == "merge") or (len(self.outline) > 2) != (self.act == "draw"):
+            raise ValueError("merge needs several rows, split and draw need one; draw needs an outline")
+        return self
+
+
+def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tuple[int, int]:
+    """Draw, merge or split objects; return the ID of the change, and the number of new objects.
+
+    Raises:
+        NotFound: there is no such dataset or object.
+        Conflict: the images are being read, or are not of a table of objects that the app wrote.
+        CoverslipError: the objects are of several fields, or an outline is too small, too large or outside the field.
+    """
+    with workspace.engine.connect() as connection:
+        row = refuse_unready(connection, dataset_id)
+    table = Path(source_paths(row)[0])
+    if len(row.sources) > 1 or workspace.objects not in table.parents:
+        raise Conflict("objects-not-of-app")
+    sources = DatasetImages(workspace, dataset_id).picture_sources(edit.rows)
+    planes = {(each.path, each.plan.series, each.plan.t, each.plan.z) for each in sources}
+    if len(planes) > 1 or any(each.plan.region is None for each in sources):
+        raise CoverslipError("objects-of-several-fields")
+    boxes = np.array([each.plan.region for each in sources], np.int64)
+    size = describe_image(sources[0].path)[sources[0].plan.series].sizes[0]
+    if edit.act == "draw":
+        builder = OutlineBuilder()
+        builder.add([[[(x, y) for x, y in edit.outline]]])
+        outlines = builder.finish()
+    else:
+        outlines = _with_boxes(outlines_of([table], sources[0].path, sources[0].plan, boxes), boxes)
+    labels, (left, top) = _edited(edit.act, outlines, size)
+    _, traced = trace_labels(labels)
+    shifted = Outlines(traced.xy + np.array([left, top], np.float32), traced.ring_start, traced.object_start)
+    before = table.read_bytes()
+    with selecting(workspace, dataset_id, ImageSelection(rows=edit.rows)) as (connection, row, row_ids):
+        names = connection.execute(select(images.c.image_id).where(images.c.row_id.in_(edit.rows))).scalars().all()
+        new_ids = _append(workspace.owned(table), names[0], shifted, size)
+        change = add_change(connection, dataset_id)
+        if edit.act != "draw":
+            exclude_rows(connection, row, row_ids, change, is_excluded=True)
+    try:
+        refresh_dataset(workspace, dataset_id)
+    except CoverslipError:
+        table.write_bytes(before)
+        raise
+    with write_transaction(workspace.engine) as connection:
+        is_new = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(among(new_ids))
+        added = connection.execute(select(images.c.row_id).where(is_new)).scalars().all()
+        log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
+    return change, len(new_ids)
+
+
+def _with_boxes(outlines: Outlines, boxes: Array) -> Outlines:
+    """Return outlines, and rectangles for objects without one."""
+    builder = OutlineBuilder()
+    for k, (x, y, width, height) in enumerate(boxes.tolist()):
+        polygons = outlines.polygons(k)
+        has_area = polygons and len(polygons[0][0]) > 2
+        rectangle = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+        builder.add(polygons if has_area else [[rectangle]])
+    return builder.finish()
+
+
+def _edited(act: str, outlines: Outlines, size: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+    """Return the labels of the new objects, and the position of this image in the field.
+
+    Raises:
+        CoverslipError: there is no pixel inside the outlines, or there are too many.
+    """
+    extent = outlines.boxes()
+    left, top = (max(0, math.floor(value)) for value in extent[:, :2].min(axis=0))
+    right, bottom = (min(most, math.ceil(value)) for value, most in zip(extent[:, 2:].max(axis=0), size, strict=True))
+    if not 0 < (right - left) * (bottom - top) <= _MOST_PIXELS or right <= left:
+        raise CoverslipError("outline-not-usable")
+    moved = Outlines(outlines.xy - np.array([left, top], np.float32), outlines.ring_start, outlines.object_start)
+    mask = fill_outlines(moved, np.ones(len(outlines), np.uint8), (bottom - top, right - left))
+    if not mask.any():
+        raise CoverslipError("outline-not-usable")
+    return (_halves(mask) if act == "split" else mask), (left, top)
+
+
+def _halves(mask: Array) -> Array:
+    """Return the labels 1 and 2 of the parts of an object on the two sides of its narrowest place."""
+    points = np.argwhere(mask)
+    centered = points - points.mean(axis=0)
+    along = centered @ np.linalg.svd(centered, full_matrices=False)[2][0]  # the longest direction
+    position = np.round(along - along.min()).astype(np.int64)
+    widths = np.bincount(position)
+    first, last = (round(share * len(widths)) for share in (_ENDS, 1 - _ENDS))
+    inner = np.arange(first, max(last, first + 1))
+    cut = min(inner.tolist(), key=lambda k: (widths[k], abs(k - len(widths) / 2)))
+    labels = mask.copy()
+    labels[tuple(points.T)] = np.where(position > cut, 2, 1)
+    return labels
+
+
+def _append(table: Path, image_id: str, outlines: Outlines, size: tuple[int, int]) -> list[str]:
+    """Add rows for new objects in the field of an object; return their image_ids."""
+    with table.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        columns, rows = list(reader.fieldnames or ()), list(reader)
+    like = next(row for row in rows if row["image_id"] == image_id)
+    prefix, used = like["image_id"].rpartition("#")[0], {row["image_id"] for row in rows}
+    area_of_pixel = _area_of_pixel(like)
+    new: list[dict[str, str]] = []
+    number = 0
+    for wkt, (x0, y0, x1, y1), area in zip(outlines.wkt(), outlines.boxes().tolist(), outlines.areas(), strict=True):
+        while f"{prefix}#drawn{number}" in used or not number:
+            number += 1
+        used.add(f"{prefix}#drawn{number}")
+        is_at_edge = min(x0, y0) <= 0 or x1 >= size[0] or y1 >= size[1]
+        box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
+        changes = {name: str(round(value)) for name, value in box.items()}
+        changes |= {"image_id": f"{prefix}#drawn{number}", "object_id": f"drawn{number}", "outline": wkt, "label": ""}
+        changes |= {"at_edge": str(int(is_at_edge)), FOUND_BY: ""}
+        changes["area_um2"] = "" if area_of_pixel is None else f"{area * area_of_pixel:.6g}"
+        new.append(like | {name: cell for name, cell in changes.items() if name in columns})
+    write_csv(table, columns, ([row[name] for name in columns] for row in [*rows, *new]))
+    return [row["image_id"] for row in new]
+
+
+def _area_of_pixel(row: dict[str, str]) -> float | None:
+    """Return the area of a pixel in µm² by the area of an object; None if it is unknown."""
+    if not row.get("area_um2") or not row.get("outline"):
+        return None
+    builder = OutlineBuilder()
+    builder.add_wkt(row["outline"])
+    (area,) = builder.finish().areas().tolist()
+    return float(row["area_um2"]) / area if area else None
