@@ -81,9 +81,9 @@ def with_objects_of_fields(
             )
         )
     )
-    found = open_dataset(out, plan=plan, labeled=False, may_read=may_read)
+    objects = open_dataset(out, plan=plan, labeled=False, may_read=may_read)
     others = [record for record, is_field in zip(data.records, are_fields, strict=True) if not is_field]
-    return with_unique_ids(replace(data, records=(*others, *found.records)))
+    return with_unique_ids(replace(data, records=(*others, *objects.records)))
 
 
 _OF_TRAININGS = frozenset({"objects-without-z", "objects-without-time"})  # the classifier has chosen the planes

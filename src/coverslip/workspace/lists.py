@@ -436,8 +436,8 @@ class JobImages(ImageList[Row]):
     def source_paths(self) -> list[str]:
         """Return the folders and tables of the images; none if the dataset of a measurement was removed."""
         if not kind_of(self.job).has_measurements:
-            found = table_of_objects(self.job.run.predictions_file)  # in whole fields
-            return [*self.job.choices["sources"], *([str(found)] if found.is_file() else [])]
+            object_table = table_of_objects(self.job.run.predictions_file)  # in whole fields
+            return [*self.job.choices["sources"], *([str(object_table)] if object_table.is_file() else [])]
         with suppress(NotFound), self.workspace.engine.connect() as connection:
             return source_paths(dataset_row(connection, self.job.dataset_id or ""))
         return []

@@ -417,9 +417,9 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 
 def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]:
     """Return the tables of objects of a prediction, and with what the IDs of the images of each begin: its domain."""
-    found = table_of_objects(job.run.predictions_file)
-    if found.is_file():  # in whole fields
-        return [(found, "")]
+    object_table = table_of_objects(job.run.predictions_file)
+    if object_table.is_file():  # in whole fields
+        return [(object_table, "")]
     sources = list(map(str, job.choices["sources"]))
     domains = read_arguments(workspace, job.folder).get("domains") or []
     prefixes = [""] * len(sources)
