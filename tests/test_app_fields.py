@@ -289,7 +289,7 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
     assert areas() == after
     other = app.get(f"{in_lists(at)}/fields")["items"][1]["row_id"]
     for edit, code in (
-        ({"act": "merge", "rows": [first, other]}, "objects-of-several-fields"),
+        ({"act": "merge", "rows": [first, other]}, "edit-of-several-fields"),
         ({"act": "draw", "rows": [first], "outline": [[-9, -9], [-5, -9], [-5, -5]]}, "outline-not-usable"),
     ):
         assert app.refused("POST", f"{at}/objects", edit)["code"] == code

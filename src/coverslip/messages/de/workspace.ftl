@@ -745,7 +745,7 @@ server-not-created = Der Ordner des Servers konnte nicht angelegt werden ({ $rea
 objects-not-of-app = Die Objekte dieses Datensatzes wurden nicht von der App gefunden oder gelesen, daher wird ihre Tabelle nicht geändert
     .do = Öffnen Sie die Gesichtsfelder in der App, und finden oder lesen Sie die Objekte dort.
 
-objects-of-several-fields = Die ausgewählten Objekte sind nicht in einem Gesichtsfeld
+edit-of-several-fields = Die ausgewählten Objekte sind nicht in einem Gesichtsfeld
     .do = Wählen Sie Objekte eines Gesichtsfelds.
 
 outline-not-usable = Der Umriss enthält kein Pixel des Gesichtsfelds oder mehr als 4 Millionen

@@ -754,7 +754,7 @@ server-not-created = The folder of the server could not be created ({ $reason })
 objects-not-of-app = The objects of this dataset were not found or read by the app, so their table is not changed
     .do = Open the fields in the app, and find or read the objects there.
 
-objects-of-several-fields = The selected objects are not in one field of view
+edit-of-several-fields = The selected objects are not in one field of view
     .do = Select objects of one field.
 
 outline-not-usable = The outline contains no pixel of the field, or more than 4 million

@@ -71,7 +71,7 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
     sources = DatasetImages(workspace, dataset_id).picture_sources(edit.rows)
     planes = {(each.path, each.plan.series, each.plan.t, each.plan.z) for each in sources}
     if len(planes) > 1 or any(each.plan.region is None for each in sources):
-        raise CoverslipError("objects-of-several-fields")
+        raise CoverslipError("edit-of-several-fields")
     boxes = np.array([each.plan.region for each in sources], np.int64)
     size = describe_image(sources[0].path)[sources[0].plan.series].sizes[0]
     if edit.act == "draw":
