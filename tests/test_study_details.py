@@ -22,7 +22,8 @@ from coverslip.runs.folder import Run
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.comparing import StudyComparison
 from coverslip.studies.plan import plan_of, save_plan
-from coverslip.studies.report import difference_cell
+from coverslip.studies.report import difference_cell, metric_cell
+from coverslip.studies.results import MetricMean
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.timing import cell_seconds
@@ -331,3 +332,15 @@ def test_an_interval_of_two_splits_that_says_nothing_is_replaced_by_its_cause() 
     cell = difference_cell(wide)
     assert (cell.below, cell.low) == (text("study-few-splits"), wide.low)
     assert difference_cell(procedure_difference([0.02, 0.021, 0.019], test_to_train=0.25)).interval
+
+
+def test_a_metric_of_fewer_splits_than_its_row_says_so_and_two_splits_have_no_interval() -> None:
+    score = MetricMean(mean=0.0, sd=None, low=-0.36, high=0.36, n=1)
+    assert metric_cell(score, "mcc", 1).interval
+    cell = metric_cell(score, "mcc", 2)
+    assert cell.value.endswith("n = 1")
+    assert cell.below == text("study-few-splits")
+    mean = MetricMean(mean=0.977, sd=0.0001, low=0.977, high=0.977, n=2)
+    assert metric_cell(mean, "micro_auroc", 2).below == text("study-few-splits")
+    error = MetricMean(mean=0.02, sd=0.01, low=-0.06, high=0.09, n=5)
+    assert metric_cell(error, "ece_excess", 5).value.startswith("≤")

@@ -1,6 +1,6 @@
 """The sections of a study's report, which the report, the app and the command line render."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -154,9 +154,17 @@ def _mean(score: MetricMean | None) -> Estimate:
     return replace(cell, interval="", counts=text("study-few-splits"))
 
 
-def _with_sd(score: MetricMean | None, name: str) -> Estimate:
-    """Return the cell of a mean of a metric, with its standard deviation and its confidence interval."""
+def metric_cell(score: MetricMean | None, name: str, n_splits: int | None) -> Estimate:
+    """Return the cell of a mean of a metric, with its standard deviation and its confidence interval.
+
+    Args:
+        score: the mean; None: the metric is not defined.
+        name: of the metric.
+        n_splits: of the row. The number of splits is shown if the metric is defined in fewer. None: a row of means.
+    """
     cell = _mean(score)
+    if score is not None and n_splits is not None and score.n < n_splits:
+        return replace(cell, value=f"{cell.value}, n = {score.n}", interval="", counts=text("study-few-splits"))
     if score is not None and cell.interval and is_bound(name, score.low):
         return upper_end(Metric(value=score.mean, low=score.low, high=score.high), 3)
     return cell if score is None or score.sd is None else replace(cell, value=f"{cell.value} ± {number(score.sd)}")
@@ -165,23 +173,23 @@ def _with_sd(score: MetricMean | None, name: str) -> Estimate:
 def _all_metrics(comparison: StudyComparison) -> SectionText:
     """Return a table with all metrics of each network; without rows if only one metric is known."""
     first, second, *others = _headings("study-metrics")
-    measured = [
-        (_of_part(part), row.name, (count(row.n_splits), count(row.n_missing)), row.metrics)
+    measured: list[tuple[str, str, tuple[str, str], Mapping[str, MetricMean], int | None]] = [
+        (_of_part(part), row.name, (count(row.n_splits), count(row.n_missing)), row.metrics, row.n_splits)
         for part in comparison.datasets
         for row in part.scores
         if row.mean is not None
     ]
     for of_arm in comparison.overall:
-        measured += [(mean_title(of_arm), each.name, ("–", "–"), each.metrics) for each in of_arm.scores]
-    names = list(dict.fromkeys(name for *_, metrics in measured for name in metrics))
+        measured += [(mean_title(of_arm), each.name, ("–", "–"), each.metrics, None) for each in of_arm.scores]
+    names = list(dict.fromkeys(name for *_, metrics, _ in measured for name in metrics))
     if len(names) < 2:
         return SectionText()
     return SectionText(
         words=[text("study-metrics")],
         columns=[first, second, *others, *(METRICS[name].title for name in names)],
         rows=[
-            (dataset, name, *counts, *(_with_sd(metrics.get(each), each) for each in names))
-            for dataset, name, counts, metrics in measured
+            (dataset, name, *counts, *(metric_cell(metrics.get(each), each, n_splits) for each in names))
+            for dataset, name, counts, metrics, n_splits in measured
         ],
         text_columns=[second],
     )
