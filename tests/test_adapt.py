@@ -18,7 +18,7 @@ from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_ru
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run
 
-RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}}
+RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}, "decide_by": "roc"}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,9 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     assert record.n_right_before is not None
     assert [each.name for each in record.candidates][:3] == ["as-is", "matched", "pooled"]
     assert record.n_right >= record.n_right_before
+    truth_of = {Path(line.split(",")[0]).name: line.split(",")[1] for line in table.read_text().splitlines()[1:31]}
+    decided = {Path(row.path).name: row.predicted for row in cs.load_classifier(parent, device="cpu").predict(new)}
+    assert sum(decided[name] == label for name, label in truth_of.items()) == record.n_right_before
     assert (record.low or 0) < record.n_right / 30 <= (record.high or 0)
     run = cs.open_run(tmp_path / "adapted")
     assert run.card is not None

@@ -40,8 +40,12 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     open_page(page, f"/predictions/{prediction}")
     page.get_by_role("button", name="Adapt to these images").click()
     dialog.get_by_text("18 images of them have a label").wait_for()
+    dialog.locator("img").nth(2).wait_for()  # as the classifier sees them
     dialog.get_by_role("button", name="Adapt", exact=True).click()
     page.wait_for_url("**/runs/*")
     adapted = page.url.rpartition("/")[2]
     assert app_server.ended(f"jobs/{adapted}")["state"] == "done"
     page.get_by_text("It was adapted to another laboratory.").first.wait_for()
+    # Its next step is to adapt the first classifier again, with further labels.
+    page.get_by_role("button", name="Adapt to images from there").click()
+    assert dialog.get_by_role("combobox").input_value() == new["id"]

@@ -1,11 +1,14 @@
 """Trainings adapted to another laboratory through the REST API, in processes of their own."""
 
-from collections.abc import Iterator
+import base64
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from drawing import write_cells
 from fastapi.testclient import TestClient
+from PIL import Image
 from small_workspace import API, Json, ended, new_workspace, open_images, trained_here
 
 import coverslip as cs
@@ -34,8 +37,8 @@ def run(workspace: Workspace) -> str:
     return trained_here(workspace, open_images(workspace, cells), RECIPE, "First", with_report=True)
 
 
-def adapted(client: TestClient, run: str, dataset: str) -> Json:
-    answer = client.post(f"{API}/runs/{run}/adaptations", json={"dataset_id": dataset})
+def adapted(client: TestClient, run: str, dataset: str, without: Sequence[str] = ()) -> Json:
+    answer = client.post(f"{API}/runs/{run}/adaptations", json={"dataset_id": dataset, "without": without})
     assert answer.status_code == 201, answer.text
     return ended(client, answer.json()["id"], 300)
 
@@ -45,7 +48,18 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
 ) -> None:
     there = write_cells(workspace.roots[0] / "there", 60, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7)
     dataset = open_images(workspace, there, is_labeled=False)
-    unchecked = adapted(client, run, dataset)
+    asked = {"kind": "adaptation", "run_id": run, "dataset_id": dataset, "parts": ["zoom", "stain"]}
+    preview = client.post(f"{API}/previews", json=asked).json()
+    assert preview["has_fixed_stain"]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(each))) for each in preview["pictures"]]
+    assert [each.size for each in pictures] == [(396, 96)] * 3  # four images side by side
+    assert pictures[1].tobytes() != pictures[2].tobytes()
+    off = client.post(f"{API}/previews", json={**asked, "parts": []}).json()
+    assert (off["zoom"], off["has_fixed_stain"], off["pictures"][1]) == ([1.0, 1.0], False, off["pictures"][2])
+    unchecked = adapted(client, run, dataset, without=["stain"])
+    record = cs.open_run(unchecked["folder"]).adaptation
+    assert record is not None
+    assert not record.has_fixed_stain
     assert (unchecked["state"], unchecked["headline"]["use"]) == ("done", "unknown"), unchecked["error"]
     rows = client.get(f"{API}/lists/{dataset}/rows?limit=60").json()["items"]
     for label, name in enumerate(CLASSES):
@@ -60,6 +74,7 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     assert job["name"].startswith("First")
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]
+    assert results["adapted_from"] == {"run_id": run, "dataset_id": dataset}
     # It is a classifier like others, and its images are those of the first training.
     assert client.get(f"{API}/classifiers/{job['id']}").status_code == 200
     assert client.get(f"{API}/lists/{job['id']}/rows?limit=1").json()["items"]

@@ -69,7 +69,7 @@ def headline(run: Run) -> str:
     assert (verdict.use, verdict.reasons[0].code, verdict.reasons[0].action) == (
         "care",
         "limit-external-test",
-        "train-there",
+        "adapt",
     )
     assert "other_lab" in verdict.headline
     return verdict.headline
@@ -81,7 +81,7 @@ def test_the_app_shows_it_in_lists_results_and_cards(client: TestClient, run_id:
         assert (body["headline"]["use"], body["headline"]["verdict"]) == ("care", headline), path
     results = client.get(f"{API}/jobs/{run_id}/results").json()
     assert (results["use"], results["headline"]) == ("care", headline)
-    assert (results["reasons"][0]["code"], results["action"]) == ("limit-external-test", "train-there")
+    assert (results["reasons"][0]["code"], results["action"]) == ("limit-external-test", "adapt")
     assert (
         results["next_step"]
         == verdict_of_run(read_run(Path(client.get(f"{API}/jobs/{run_id}").json()["folder"]))).next_step

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,8 @@ from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.datasets.splits.partition import fold_units
 from coverslip.errors import BadDataset, BadRun, CoverslipError
-from coverslip.evaluation.decisions import DecisionRule
+from coverslip.evaluation.calibration import apply_temperature
+from coverslip.evaluation.decisions import DecisionRule, decided_classes
 from coverslip.evaluation.intervals import exact_ends
 from coverslip.evaluation.ood import (
     FeatureStatistics,
@@ -39,11 +41,12 @@ from coverslip.evaluation.ood import (
     n_directions,
 )
 from coverslip.evaluation.proportions import Votes, pooled_counts
-from coverslip.events import Emit, Noted, show
+from coverslip.events import Emit, Noted, ignore, show
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.run_state import begin_run
 from coverslip.experiments.training_run import run_training
-from coverslip.images.preprocessing import Matching, PixelFacts, Preprocessing
+from coverslip.images.preprocessing import Matching, MatchingPart, PixelFacts, Preprocessing
+from coverslip.images.reader import Array
 from coverslip.inference import Classifier, load_classifier
 from coverslip.inference.spot_check import EXCLUSIONS
 from coverslip.messages import note
@@ -53,7 +56,7 @@ from coverslip.reports.page import write_report
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, fingerprint_of, write_adapted
 from coverslip.runs.folder import Run, RunContext, check_new_folder, is_run, open_run
 from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images
-from coverslip.runs.recipe import FromRun, Match
+from coverslip.runs.recipe import FromRun, Match, Recipe
 from coverslip.runs.results import AdaptationRecord, Candidate, CandidateName
 from coverslip.runs.status import WORK_LOCK, work_lock
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -76,11 +79,12 @@ _ONE_CLASS = 0.6  # share of the labels from which on features are not standardi
 _N_FOLDS, _N_INNER_FOLDS = 10, 5
 _SHRINKAGE = 3.0  # of pooled layers
 _MOST_MEASURED = 60  # images in which objects are found
+_N_PREVIEWED = 4  # images
 _MOST_ZOOM = 3.0
 _LEAST_ZOOM = 1.05  # a smaller factor is not worth blurring
 _INVERTED = 0.3  # difference in brightness of the backgrounds, on both sides of the middle
 
-PARTS = ("zoom", "stain", "invert")
+PARTS: tuple[MatchingPart, ...] = get_args(MatchingPart)
 
 
 def adapt(
@@ -165,7 +169,7 @@ def adapt(
         return record
     with work_lock(folder):
         try:
-            return _adapted(parent, classifier, images, labeled, before, record, parts, context)
+            return _Adaptation(parent, classifier, images, labeled, before, record).run(parts, context)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -257,114 +261,157 @@ def _hash(scan: Scan, i: int) -> str:
     return facts.pixel_hash if isinstance(facts, PixelFacts) else ""
 
 
-def _adapted(
-    parent: Run,
-    classifier: Classifier,
-    images: _Images,
-    labeled: _Labels,
-    before: Features,
-    record: AdaptationRecord,
-    parts: Collection[str],
-    context: RunContext,
-) -> AdaptationRecord:
-    """Train the matched run, choose by the labels, and write the chosen classifier."""
-    home = _images_at_home(parent, context.emit)
-    at_home, there = Match(), Matching()
-    if record.has_shift:
-        at_home, there = _matching(classifier, home, images, parts)
-    _train(
-        parent,
-        home.data,
-        at_home,
-        record,
-        replace(context, with_report=False),
-        lambda inner: _choose_and_write(parent, classifier, home, images, labeled, before, there, record, inner),
-    )
-    return AdaptationRecord.read(context.run.adaptation_file)
+@dataclass(frozen=True, slots=True)
+class _Adaptation:
+    """A classifier, the images of the other laboratory, and what is known before any work."""
 
+    parent: Run
+    first: Classifier  # of the parent
+    images: _Images
+    labeled: _Labels
+    before: Features  # (n, D) of the images by the first classifier
+    record: AdaptationRecord
 
-def _choose_and_write(
-    parent: Run,
-    first: Classifier,
-    home: _Images,
-    images: _Images,
-    labeled: _Labels,
-    before: Features,
-    there: Matching,
-    record: AdaptationRecord,
-    context: RunContext,
-) -> None:
-    """Write the classifier that the labels choose, or the matched one, in place of the trained one.
+    def run(self, parts: Collection[str], context: RunContext) -> AdaptationRecord:
+        """Train the matched run, choose by the labels, and write the chosen classifier."""
+        home = _images_at_home(self.parent, context.emit)
+        at_home, there = Match(), Matching()
+        if self.record.has_shift:
+            at_home, there = _matching(self.first.card.preprocessing, home, self.images, parts)
+        recipe = self._recipe(at_home)
+        allow_leakage = self.parent.environment.allow_leakage
+        environment = begin_run(context.folder, home.data, recipe, context.device, allow_leakage=allow_leakage)
+        self.record.write(
+            context.run.adaptation_file
+        )  # the verdict of a killed adaptation that is resumed: not checked
+        without_report = replace(context, with_report=False)
+        run_training(home.data, recipe, environment, without_report, lambda inner: self._finish(home, there, inner))
+        return AdaptationRecord.read(context.run.adaptation_file)
 
-    Args:
-        parent, first: the run and the classifier that is adapted.
-        home, images, labeled: of both laboratories.
-        before: (n, D) features of the new images by the first classifier.
-        there: matching of the new images.
-        record, context: of the adapted run.
-    """
-    base, run = load_classifier(context.run, context.device), context.run
-    card, (rows, label, units) = base.card, labeled
-    at_home = card.preprocessing.matching or Matching()
-    preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
-    as_is = linear_logits(before, *_arrays(first)).astype(np.float64)
-    fitted = _some_fitted(home, run)
-    candidates = _candidates(as_is, base, home, fitted, images, labeled, preprocessing, context)
-    name: CandidateName = "matched"
-    choice: _Choice | None = None
-    if len(rows):
-        order: tuple[CandidateName, ...] = ("as-is", "matched", "pooled") if record.has_shift else ("as-is", "pooled")
-        if max(Counter(label.tolist()).values()) <= _ONE_CLASS * len(label):
+    def _recipe(self, match: Match) -> Recipe:
+        """Return the recipe that fits the last layer again to the training images, matched."""
+        recipe, training = self.parent.recipe, self.parent.training
+        is_frozen = training is not None and training.chosen == "instant"
+        return recipe.model_copy(
+            update={
+                "match": match,
+                "stage": "instant",
+                "init": recipe.init if is_frozen else FromRun(run=str(self.parent.folder.absolute())),
+                "refit_all": False,
+                "split": recipe.split.model_copy(update={"folds": 0, "by_domain": False}),
+            }
+        )
+
+    def _finish(self, home: _Images, there: Matching, context: RunContext) -> None:
+        """Write the classifier that the labels choose, or the matched one, in place of the trained one."""
+        base, run, record = load_classifier(context.run, context.device), context.run, self.record
+        card, at_home = base.card, base.card.preprocessing.matching or Matching()
+        preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
+        candidates = self._candidates(base, home, preprocessing, context)
+        name: CandidateName = "matched"
+        if len(self.labeled[0]):
+            rule = run.recipe.decision_rule(card.classes)
+            card, name, record = self._choose(candidates, card, rule)
+        head = None if name in candidates.fixed else candidates.fit(name)
+        logits = candidates.fixed[name] if head is None else head.logits(candidates.new)
+        if name == "as-is":
+            _copy(self.parent, run)
+            preprocessing, at_home, there = self.first.card.preprocessing, Matching(), Matching()
+            source = home.features(self.first, preprocessing, context, _some_fitted(home, run))
+            candidates = replace(candidates, source=source, new=self.before)
+        update = {"preprocessing": preprocessing, "home_matching": at_home, "is_checked": bool(record.n_labels)}
+        statistics = None
+        if record.has_shift:
+            statistics, update["ood"] = candidates.ood(logits.argmax(axis=1), self.images)
+        write_adapted(
+            run.classifier_folder, card.model_copy(update=update), statistics, None if head is None else head.arrays()
+        )
+        if head is not None:
+            tested = load_classifier(run, context.device, tested=True)
+            measure(run, held_out_images(run), tested, run.recipe, context)
+        tested_images = {row.image_id for row in Run(run.folder).predictions}
+        at_home_before = [row for row in self.parent.predictions if row.image_id in tested_images and row.predicted]
+        was_right = [row.predicted == row.label for row in at_home_before]
+        record.model_copy(
+            update={
+                "selected": name,
+                "zoom": (at_home.zoom, there.zoom),
+                "has_fixed_stain": there.has_fixed_stain,
+                "is_inverted": there.is_inverted,
+                "home_before": float(np.mean(was_right)) if was_right else None,
+                "home_after": context.run.metrics["accuracy"].value,
+            }
+        ).write(run.adaptation_file)
+        write_report(run.folder, context.emit)
+
+    def _candidates(
+        self, base: Classifier, home: _Images, preprocessing: Preprocessing, context: RunContext
+    ) -> "_Candidates":
+        """Return the candidates with the features of both laboratories by the matched classifier.
+
+        Args:
+            base: the matched classifier.
+            home: images of the training.
+            preprocessing: of the new images.
+            context: of the adapted run.
+        """
+        number, fitted = {name: k for k, name in enumerate(base.classes)}, _some_fitted(home, context.run)
+        rows, label, units = self.labeled
+        source = home.features(base, base.card.preprocessing, context, fitted)
+        new = self.images.features(base, preprocessing, context)
+        of_source, of_new = moments(source), moments(new)
+        mean = (of_source[0] + of_new[0]) / 2
+        of_both = mean, np.sqrt((of_source[1] ** 2 + of_new[1] ** 2) / 2 + (of_source[0] - mean) ** 2)
+        return _Candidates(
+            fixed={"as-is": _logits(self.first, self.before), "matched": _logits(base, new)},
+            source=source,
+            source_label=np.array([number[home.data.records[i].label or ""] for i in fitted]),
+            new=new,
+            rows=rows,
+            label=label,
+            units=units,
+            n_classes=len(number),
+            pooled=_Space.of(source, of_both, new[rows], of_both),
+            standardized=_Space.of(source, of_source, new[rows], of_new),
+        )
+
+    def _choose(
+        self, candidates: "_Candidates", card: ClassifierCard, rule: DecisionRule
+    ) -> tuple[ClassifierCard, CandidateName, AdaptationRecord]:
+        """Return the candidate that the labels choose, its card with decisions, and the record with its accuracy."""
+        (rows, label, units), has_shift, m = self.labeled, self.record.has_shift, len(self.labeled[0])
+        order: tuple[CandidateName, ...] = ("as-is", "matched", "pooled") if has_shift else ("as-is", "pooled")
+        if max(Counter(label.tolist()).values()) <= _ONE_CLASS * m:
             order += ("averaged",)
-        choice, is_right = candidates.choose(order, np.arange(len(rows))), candidates.estimate(order)
-        name, n_right, n_independent = choice.name, int(is_right.sum()), float(len(rows))
-        if record.n_groups is not None:
+
+        def deciding(choice: _Choice, some: Ints) -> ClassifierCard:
+            if choice.name == "as-is":
+                return _calibrated(self.first.card, choice.logits, label[some], rule) if has_shift else self.first.card
+            return _calibrated(card, choice.logits, label[some], rule)
+
+        choice, is_right = candidates.choose(order, np.arange(m)), candidates.estimate(order, deciding)
+        n_right, n_independent = int(is_right.sum()), float(m)
+        if self.record.n_groups is not None:
             n_independent = pooled_counts(Votes.of(np.stack([is_right, ~is_right], axis=1), units.tolist())).n
-        low, high = exact_ends(n_right / len(rows), n_independent)
-        n_right_before = int((as_is[rows].argmax(axis=1) == label).sum())
-        numbers = {"candidates": choice.candidates, "n_right_before": n_right_before, "n_right": n_right}
-        record = record.model_copy(update={**numbers, "low": low, "high": high})
-    head = None if name in candidates.fixed else candidates.fit(name)
-    logits = candidates.fixed[name] if head is None else head.logits(candidates.new)
-    if name == "as-is":
-        _copy(parent, run)
-        card, at_home, there = load_classifier(run, context.device).card, Matching(), Matching()
-        preprocessing = card.preprocessing
-        source = home.features(first, preprocessing, context, fitted)
-        candidates = replace(candidates, source=source, new=before)
-    card = card.model_copy(
-        update={
-            "preprocessing": preprocessing,
-            "home_matching": at_home,
-            "is_checked": bool(len(rows)),
-            "prior": card.prior if head is None else candidates.prior(name),
-        }
-    )
-    if choice is not None and (record.has_shift or name != "as-is"):
-        card = _calibrated(card, choice.logits, label, run.recipe.decision_rule(card.classes))
-    statistics = None
-    if record.has_shift:
-        statistics, limits = candidates.ood(logits.argmax(axis=1), images)
-        card = card.model_copy(update={"ood": limits})
-    write_adapted(run.classifier_folder, card, statistics, None if head is None else head.arrays())
-    if head is not None:
-        tested = load_classifier(run, context.device, tested=True)
-        measure(run, held_out_images(run), tested, run.recipe, context)
-    tested_images = {row.image_id for row in Run(run.folder).predictions}
-    was_right = [
-        row.predicted == row.label for row in parent.predictions if row.image_id in tested_images and row.predicted
-    ]
-    record.model_copy(
-        update={
-            "selected": name,
-            "zoom": (at_home.zoom, there.zoom),
-            "has_fixed_stain": there.has_fixed_stain,
-            "is_inverted": there.is_inverted,
-            "home_before": float(np.mean(was_right)) if was_right else None,
-            "home_after": context.run.metrics["accuracy"].value,
-        }
-    ).write(run.adaptation_file)
-    write_report(run.folder, context.emit)
+        low, high = exact_ends(n_right / m, n_independent)
+        was_right = _decided(self.first.card, candidates.fixed["as-is"][rows]) == label
+        record = self.record.model_copy(
+            update={
+                "candidates": choice.candidates,
+                "n_right_before": int(was_right.sum()),
+                "n_right": n_right,
+                "low": low,
+                "high": high,
+            }
+        )
+        prior = None if choice.name in candidates.fixed else candidates.prior(choice.name)
+        chosen = deciding(choice, np.arange(m))
+        return chosen if prior is None else chosen.model_copy(update={"prior": prior}), choice.name, record
+
+
+def _decided(card: ClassifierCard, logits: Floats) -> Ints:
+    """Return the (n,) classes that a classifier decides for (n, K) logits."""
+    return decided_classes(apply_temperature(logits, card.temperature), card.operating_points)
 
 
 def _calibrated(card: ClassifierCard, logits: Floats, label: Ints, rule: DecisionRule) -> ClassifierCard:
@@ -401,35 +448,6 @@ def _images_at_home(parent: Run, emit: Emit) -> _Images:
     return _Images(data, scan, fitted or [i for i, part in enumerate(parts) if part == "test"])
 
 
-def _train(
-    parent: Run,
-    data: Dataset,
-    match: Match,
-    record: AdaptationRecord,
-    context: RunContext,
-    finish: Callable[[RunContext], None],
-) -> None:
-    """Fit the last layer again to the training images, matched, and test it on the test images of the parent."""
-    card, training = parent.card, parent.training
-    assert card is not None, "the training has ended"
-    is_frozen = training is not None and training.chosen == "instant"
-    init = parent.recipe.init if is_frozen else FromRun(run=str(parent.folder.absolute()))
-    recipe = parent.recipe.model_copy(
-        update={
-            "match": match,
-            "stage": "instant",
-            "init": init,
-            "refit_all": False,
-            "split": parent.recipe.split.model_copy(update={"folds": 0, "by_domain": False}),
-        }
-    )
-    environment = begin_run(
-        context.folder, data, recipe, context.device, allow_leakage=parent.environment.allow_leakage
-    )
-    record.write(context.run.adaptation_file)  # the verdict of a killed adaptation that is resumed: not checked
-    run_training(data, recipe, environment, context, finish)
-
-
 def _copy(parent: Run, run: Run) -> None:
     """Replace the results of a run by those of another, without evaluations, exports and figures."""
     of_others = (parent.evaluations_folder, parent.exports_folder, parent.figures_folder)
@@ -446,9 +464,33 @@ def _copy(parent: Run, run: Run) -> None:
 # Matching
 
 
-def _matching(classifier: Classifier, home: _Images, images: _Images, parts: Collection[str]) -> tuple[Match, Matching]:
-    """Return the matching of the training images, and that of the new ones."""
+@dataclass(frozen=True, slots=True)
+class MatchingPreview:
+    """The matching of two laboratories, and how it changes images."""
+
+    at_home: Match
+    there: Matching
+    pictures: tuple[Array, Array, Array]  # (4, S, S, C) of the training, new ones, and these as they are matched
+
+
+def preview_matching(run: Run | Path | str, new: Dataset | ImageSource, parts: Collection[str]) -> MatchingPreview:
+    """Match images of another laboratory without adapting; arguments and errors as of `adapt`."""
+    classifier = load_classifier(open_run(run), "cpu")
+    images, home = _open(classifier, new, ignore), _images_at_home(open_run(run), ignore)
     preprocessing = classifier.card.preprocessing
+    at_home, there = _matching(preprocessing, home, images, parts)
+    matched = preprocessing.model_copy(update={"matching": there})
+    pictures = tuple(
+        DecodedPixels(each.data, each.scan, plan)(each.some(_N_PREVIEWED, seed=0))
+        for each, plan in ((home, preprocessing), (images, preprocessing), (images, matched))
+    )
+    return MatchingPreview(at_home, there, (pictures[0], pictures[1], pictures[2]))
+
+
+def _matching(
+    preprocessing: Preprocessing, home: _Images, images: _Images, parts: Collection[str]
+) -> tuple[Match, Matching]:
+    """Return the matching of the training images, and that of the new ones."""
     sides = [
         DecodedPixels(each.data, each.scan, preprocessing)(each.some(_MOST_MEASURED, seed=0)) for each in (home, images)
     ]
@@ -616,13 +658,21 @@ class _Candidates:
         best = max(order, key=lambda name: (n_right[name], -order.index(name)))
         return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
 
-    def estimate(self, order: Sequence[CandidateName]) -> npt.NDArray[np.bool_]:
-        """Return which labels the whole procedure predicts right without them: the choice, then the fit."""
+    def estimate(
+        self, order: Sequence[CandidateName], deciding: Callable[[_Choice, Ints], ClassifierCard]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which labels the whole procedure predicts right without them: the choice, the fit and the decision.
+
+        Args:
+            order: as of `choose`.
+            deciding: returns the card that decides after a choice by some of the labels.
+        """
         is_right, fold = np.zeros(len(self.label), bool), _folds(self.label, self.units, _N_FOLDS)
         for k in np.unique(fold):
             others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            logits = self._logits_of(self.choose(order, others).name, others, held_out)
-            is_right[held_out] = logits.argmax(axis=1) == self.label[held_out]
+            choice = self.choose(order, others)
+            logits = self._logits_of(choice.name, others, held_out)
+            is_right[held_out] = _decided(deciding(choice, others), logits) == self.label[held_out]
         return is_right
 
     def ood(self, predicted: Ints, images: _Images) -> tuple[FeatureStatistics, OodThreshold]:
@@ -665,38 +715,6 @@ def _some_fitted(home: _Images, run: Run) -> list[int]:
     return sorted([*first, *others][: max(_MOST_SOURCE, len(first))])
 
 
-def _candidates(
-    as_is: Floats,
-    base: Classifier,
-    home: _Images,
-    fitted: Sequence[int],
-    images: _Images,
-    labeled: _Labels,
-    preprocessing: Preprocessing,
-    context: RunContext,
-) -> _Candidates:
-    """Return the candidates with the features of both laboratories."""
-    number = {name: k for k, name in enumerate(base.classes)}
-    rows, label, units = labeled
-    source = home.features(base, base.card.preprocessing, context, fitted)
-    new = images.features(base, preprocessing, context)
-    of_source, of_new = moments(source), moments(new)
-    mean = (of_source[0] + of_new[0]) / 2
-    of_both = mean, np.sqrt((of_source[1] ** 2 + of_new[1] ** 2) / 2 + (of_source[0] - mean) ** 2)
-    return _Candidates(
-        fixed={"as-is": as_is, "matched": linear_logits(new, *_arrays(base)).astype(np.float64)},
-        source=source,
-        source_label=np.array([number[home.data.records[i].label or ""] for i in fitted]),
-        new=new,
-        rows=rows,
-        label=label,
-        units=units,
-        n_classes=len(number),
-        pooled=_Space.of(source, of_both, new[rows], of_both),
-        standardized=_Space.of(source, of_source, new[rows], of_new),
-    )
-
-
-def _arrays(classifier: Classifier) -> tuple[Features, Features]:
+def _logits(classifier: Classifier, features: Features) -> Floats:
     head = classifier.read_head()
-    return head["head.weight"], head["head.bias"]
+    return linear_logits(features, head["head.weight"], head["head.bias"]).astype(np.float64)

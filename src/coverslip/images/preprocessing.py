@@ -415,6 +415,9 @@ def _scaled(values: Array, factor: float) -> Array:
     return np.stack(layers, axis=-1)
 
 
+MatchingPart = Literal["zoom", "stain", "invert"]
+
+
 class Matching(DocumentedModel):
     """Changes that make the images of several laboratories alike; the defaults change nothing."""
 

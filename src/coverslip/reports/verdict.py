@@ -47,6 +47,7 @@ Severity = Literal["no", "unknown", "care", "note"]
 """What a reason means for use: do not use, not known whether to use, use with care, or only to know."""
 Action = Literal[
     "",
+    "adapt",
     "check-labels",
     "choose-threshold",
     "inspect",
@@ -768,19 +769,19 @@ def _excluded(run: ReportedRun) -> Iterator[Json]:
 
 _LOWER, _EXTERNAL = "limit-lower-than-own-test", "limit-external-test"
 _RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
-    Rule(_LOWER, "no", lambda run: _lower_than_own_test(run, is_much=True), "train-there"),
+    Rule(_LOWER, "no", lambda run: _lower_than_own_test(run, is_much=True), "adapt"),
     Rule("limit-used-in-training", "unknown", lambda run: _seen_images(run, are_many=True), "test-more"),
     Rule("limit-used-in-training", "care", lambda run: _seen_images(run, are_many=False), "test-more"),
     Rule("limit-groups-of-training", "care", _seen_groups, "test-more"),
-    Rule(_LOWER, "care", lambda run: _lower_than_own_test(run, is_much=False), "train-there"),
+    Rule(_LOWER, "care", lambda run: _lower_than_own_test(run, is_much=False), "adapt"),
     Rule("limit-unfamiliar", "care", _unfamiliar, "train-there"),
 )
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     *_RULES_OF_EXTERNAL_TESTS,
-    Rule(_EXTERNAL, "care", _external_tests, "train-there", is_about_training=True),
-    Rule("limit-adapted", "no", lambda run: _adapted(run, "no"), is_about_training=True),
-    Rule("limit-adapted-unchecked", "unknown", lambda run: _adapted(run, "unknown"), is_about_training=True),
-    Rule("limit-adapted", "care", lambda run: _adapted(run, "care"), is_about_training=True),
+    Rule(_EXTERNAL, "care", _external_tests, "adapt", is_about_training=True),
+    Rule("limit-adapted", "no", lambda run: _adapted(run, "no"), "adapt", is_about_training=True),
+    Rule("limit-adapted-unchecked", "unknown", lambda run: _adapted(run, "unknown"), "adapt", is_about_training=True),
+    Rule("limit-adapted", "care", lambda run: _adapted(run, "care"), "adapt", is_about_training=True),
     Rule("limit-mark", "unknown", _marks, is_about_training=True),
     Rule("limit-wrong-labels", "care", _wrong_labels, "check-labels", is_about_training=True),
     Rule("limit-above-grouped", "care", _above_grouped, "name-groups", is_about_training=True),

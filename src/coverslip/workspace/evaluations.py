@@ -11,7 +11,6 @@ from sqlalchemy import Connection, func, select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.files import csv_text
 from coverslip.images.reader import PIXEL_KEYS, pixel_side
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
@@ -37,7 +36,6 @@ from coverslip.workspace.jobs.records import (
     register,
     state_of,
     status_of,
-    unused_name,
 )
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import (
@@ -47,7 +45,6 @@ from coverslip.workspace.store.rows import (
     plan_of_dataset,
     refuse_unread,
     refuse_unready,
-    source_paths,
     table_choices,
     write_keys,
 )
@@ -260,7 +257,7 @@ def test_sets(workspace: Workspace, run_id: str, paging: Paging) -> Page[TestSet
     Raises:
         NotFound, Conflict: the training does not exist or has no finished classifier.
     """
-    run = _evaluable(workspace, run_id)
+    run = evaluable_run(workspace, run_id)
     trained_on = find_job(workspace, run_id, "train").dataset_ids
     labels = _known_labels(run)
     usable = datasets.c.removed.is_(None) & (datasets.c.state != "failed")
@@ -297,7 +294,7 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     Raises:
         NotFound, Conflict: the training or the dataset does not exist or is not ready.
     """
-    run = _evaluable(workspace, run_id)
+    run = evaluable_run(workspace, run_id)
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
@@ -321,7 +318,7 @@ def queue_evaluation(
         BadDataset: no image has a label.
         CoverslipError: images are to be rescaled, and the pixel size of the training images is unknown.
     """
-    run = _evaluable(workspace, run_id)
+    run = evaluable_run(workspace, run_id)
     if rescale and run.card is not None:
         run.card.trained_on.rescaling()
     with workspace.engine.connect() as connection:
@@ -357,53 +354,6 @@ def queue_evaluation(
     return job_id
 
 
-def queue_adaptation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
-    """Queue the adaptation of a training to the images of a dataset, with its current labels; return the new run's ID.
-
-    The new run is a training: its images are those of the first one.
-
-    Raises:
-        NotFound, Conflict: the training or the dataset does not exist or is not ready.
-        Conflict: files are not those that were labeled any more.
-    """
-    parent, run = find_job(workspace, run_id, "train"), _evaluable(workspace, run_id)
-    with workspace.engine.connect() as connection:
-        dataset = refuse_unready(connection, dataset_id)
-    choices, labels = table_choices(dataset), list[str]()
-    if dataset.summary["n_labeled"]:
-        of_labels = training_images(workspace, dataset_id, in_one=True)
-        labels = [f"--labels={of_labels.sources[0]}", *of_labels.group_options]
-    pairs = [f"{role}={column}" for role, column in choices.columns.items()]
-    columns = [f"--columns={csv_text([pairs]).strip()}"] if pairs else []
-    crops = [] if choices.crop_size is None or run.recipe.crop_size else [f"--crop-size={choices.crop_size}"]
-    name = name or unused_name(workspace, "train", text("adapted-name", name=parent.name, dataset=dataset.name))
-    job_id, folder = new_job_folder(workspace, workspace.runs, name)
-    sources = [str(run.folder), *source_paths(dataset)]
-    add_job(
-        workspace,
-        id=job_id,
-        kind="train",
-        name=name,
-        dataset_id=parent.dataset_id,
-        dataset_name=parent.dataset_name,
-        folder=str(folder),
-        command=[
-            "-m",
-            "coverslip",
-            "adapt",
-            *labels,
-            *columns,
-            *crops,
-            f"--out={folder}",
-            "--",
-            *sources,
-        ],
-        choices=run.recipe.model_dump(mode="json"),
-        image_keys=parent.image_keys,
-    )
-    return job_id
-
-
 def _has_other_pixels(dataset: AnyRow, run: Run) -> bool:
     """Return whether other pixels of the files were chosen for a dataset than the run was trained on."""
     if dataset.pixel_choice is None or run.card is None:
@@ -414,7 +364,7 @@ def _has_other_pixels(dataset: AnyRow, run: Run) -> bool:
     return any(getattr(plan, name) != getattr(trained, name) for name in PIXEL_KEYS)
 
 
-def _evaluable(workspace: Workspace, run_id: str) -> Run:
+def evaluable_run(workspace: Workspace, run_id: str) -> Run:
     """Return the run of a training; raise Conflict if it has no finished classifier."""
     run = find_job(workspace, run_id, "train").run
     if not (run.is_done and run.has_classifier):

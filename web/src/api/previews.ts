@@ -13,6 +13,7 @@ interface Previews {
   finder: Schemas['FinderPreview'];
   study: Schemas['StudyOutlook'];
   evaluation: Schemas['EvaluationOutlook'];
+  adaptation: Schemas['AdaptationPreview'];
   join: Schemas['JoinPreview'];
   'labels-needed': Schemas['LabelsForWidth'];
 }

@@ -10,8 +10,10 @@ from coverslip.app.requests import PreviewPool, ServedWorkspace, api_router
 from coverslip.app.routes.datasets import RecipeOf, TableToOpen
 from coverslip.app.schemas import Body, problems
 from coverslip.events import SetSizes
+from coverslip.images.preprocessing import MatchingPart
 from coverslip.runs.recipe import Stage
 from coverslip.workspace import evaluations, objects
+from coverslip.workspace.adaptations import AdaptationPreview, preview_adaptation
 from coverslip.workspace.correcting.draws import LabelsForWidth, labels_needed
 from coverslip.workspace.correcting.joining import JoinPreview, preview_join
 from coverslip.workspace.datasets.folders import TablePreview, preview_table
@@ -96,6 +98,16 @@ class EvaluationPreviewed(Body):
     dataset_id: str
 
 
+class AdaptationPreviewed(Body):
+    """How an adaptation would match images of a training and of a dataset."""
+
+    kind: Literal["adaptation"]
+    run_id: str
+    dataset_id: str
+    parts: list[MatchingPart] = Field(max_length=3)
+    """Of the matching; the others are switched off."""
+
+
 class JoinPreviewed(Body):
     """The effect of adding images of a prediction to a dataset, and the number of those without a known group."""
 
@@ -128,6 +140,7 @@ def preview(
         | FinderPreviewed
         | StudyPreviewed
         | EvaluationPreviewed
+        | AdaptationPreviewed
         | JoinPreviewed
         | LabelsNeededPreviewed,
         Field(discriminator="kind"),
@@ -141,6 +154,7 @@ def preview(
     | FinderPreview
     | StudyOutlook
     | EvaluationOutlook
+    | AdaptationPreview
     | JoinPreview
     | LabelsForWidth
 ):
@@ -166,6 +180,8 @@ def preview(
             return outlook(workspace, of)
         case EvaluationPreviewed():
             return evaluations.outlook(workspace, of.run_id, of.dataset_id)
+        case AdaptationPreviewed():
+            return preview_adaptation(workspace, pool, of.run_id, of.dataset_id, of.parts)
         case JoinPreviewed():
             return preview_join(workspace, of.prediction_id, of.dataset_id)
         case LabelsNeededPreviewed():

@@ -12,7 +12,9 @@ from coverslip.app.requests import RAW_BODY, ClassifierId, Locate, Paged, Served
 from coverslip.app.schemas import Body, located, problems
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.experiments.rethreshold import Thresholds
+from coverslip.images.preprocessing import MatchingPart
 from coverslip.workspace import evaluations
+from coverslip.workspace.adaptations import queue_adaptation
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     changes_since,
@@ -145,6 +147,8 @@ class NewAdaptation(Body):
     """Images of the workspace to adapt a training to; those with a label choose and check the adapted classifier."""
 
     dataset_id: str
+    without: list[MatchingPart] = Field(default=[], max_length=3)
+    """Parts of the matching that are switched off."""
     name: str | None = Field(default=None, max_length=120)
     """Default: named after the training and the dataset."""
 
@@ -153,7 +157,7 @@ class NewAdaptation(Body):
 @writes_much
 def create_adaptation(workspace: ServedWorkspace, run_id: str, new: NewAdaptation, locate: Locate) -> RunStory:
     """Queue the adaptation of a training to another laboratory. Its result is a new training, which is returned."""
-    job = evaluations.queue_adaptation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    job = queue_adaptation(workspace, run_id, dataset_id=new.dataset_id, without=new.without, name=new.name)
     locate("jobs", job)
     return run_story(workspace, find_job(workspace, job))
 

@@ -257,6 +257,7 @@ verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder 
 verdict-next = Nächster Schritt: { $step }
 
 verdict-action = { $action ->
+        [adapt] Passen Sie ihn an Bilder von dort an, 20 davon mit Label (coverslip adapt RUN NEW_DATA --labels TABLE), oder trainieren Sie auch mit ihnen (coverslip train DATA NEW_DATA).
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Bilder“ oder coverslip label-errors RUN).
         [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ des Trainings oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
@@ -281,7 +282,7 @@ verdict-action = { $action ->
             [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
            *[false] {""}
         }
-        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA), oder passen Sie ihn an diese Bilder an (coverslip adapt RUN NEW_DATA).
+        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
 

@@ -257,6 +257,7 @@ verdict-without-groups = No groups were given. If several images come from one p
 verdict-next = Next: { $step }
 
 verdict-action = { $action ->
+        [adapt] Adapt it to images from there, 20 of them with labels (coverslip adapt RUN NEW_DATA --labels TABLE), or train with them too (coverslip train DATA NEW_DATA).
         [check-labels] Check the suspected label errors (tab “Images”, or coverslip label-errors RUN).
         [choose-threshold] Choose another threshold (tab “Trust” of the training, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
@@ -281,7 +282,7 @@ verdict-action = { $action ->
             [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
            *[false] {""}
         }
-        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA), or adapt it to them (coverslip adapt RUN NEW_DATA).
+        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
 

@@ -40,6 +40,7 @@ from coverslip.runs.images import image_table_text
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
+from coverslip.workspace.adaptations import AdaptedFrom, adapted_from
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
 from coverslip.workspace.store.rows import reserved_counts
 from coverslip.workspace.store.workspace import Workspace
@@ -105,6 +106,8 @@ class Results(Measurement):
     """Images of the random test set that its dataset has reserved now; 0: none."""
     n_reserved_labeled: int = 0
     """These with a label: the test set of the next training."""
+    adapted_from: AdaptedFrom | None = None
+    """null: it was not adapted."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -120,7 +123,9 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     results = stored_result(job.id, Results, _stamp(job.run), lambda: _results(read_run(job.folder)))
     with workspace.engine.connect() as connection:
         n_reserved, n_labeled = reserved_counts(connection, job.dataset_id or "")
-    return replace(results, n_reserved=n_reserved, n_reserved_labeled=n_labeled)
+    return replace(
+        results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapted_from=adapted_from(workspace, job)
+    )
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:

@@ -1,7 +1,7 @@
 import type { ImageChanges } from '../../api/runs';
 import type { results as english } from '../en/results';
 import { count, plural, upTo } from '../language';
-import { percent } from '../numbers';
+import { number, percent } from '../numbers';
 import { counts } from './counts';
 import { dative } from './dative';
 
@@ -56,6 +56,7 @@ export const results: typeof english = {
     nextStep: {
       title: 'Nächster Schritt',
       actions: {
+        adapt: 'An Bilder von dort anpassen',
         'check-labels': 'Vermutete Labelfehler prüfen',
         'choose-threshold': 'Andere Schwelle wählen',
         'test-more': 'Mit anderen Bildern testen',
@@ -285,7 +286,6 @@ export const results: typeof english = {
   },
   adaptation: {
     open: 'An diese Bilder anpassen',
-    openThere: 'An Bilder von dort anpassen',
     unfamiliar:
       'Die meisten dieser Bilder sind dem Klassifikator unbekannt, etwa wie die eines anderen Labors.',
     title: 'An ein anderes Labor anpassen',
@@ -297,6 +297,14 @@ export const results: typeof english = {
         ? `${counts.images(n)} davon haben ein Label. Mit weniger als 10 Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.`
         : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     label: 'Bilder labeln',
+    matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',
+    parts: { zoom: 'Größe der Objekte', stain: 'Färbung', invert: 'Hell und dunkel' },
+    pictures: ['Ihre Trainingsbilder', 'Neue Bilder', 'Neue Bilder, wie der Klassifikator sie sieht'],
+    searching: 'Objekte und Färbung werden gemessen …',
+    matched: (zoom) =>
+      Math.max(...zoom) > 1
+        ? `Vergrößert: Trainingsbilder ${number(zoom[0]!)} ×, neue Bilder ${number(zoom[1]!)} ×.`
+        : 'Objekte haben die gleiche Größe, oder die Größe wird nicht geändert.',
     begin: 'Anpassen',
   },
   evaluations: {

@@ -2,7 +2,7 @@
 import type { ImageChanges } from '../../api/runs';
 import { counts } from './counts';
 import { count, plural, upTo } from '../language';
-import { percent } from '../numbers';
+import { number, percent } from '../numbers';
 
 interface PictureFacts {
   label?: string | null;
@@ -63,6 +63,7 @@ export const results = {
     nextStep: {
       title: 'Next step',
       actions: {
+        adapt: 'Adapt to images from there',
         'check-labels': 'Check suspected label errors',
         'choose-threshold': 'Choose another threshold',
         'test-more': 'Test on other images',
@@ -290,7 +291,6 @@ export const results = {
   },
   adaptation: {
     open: 'Adapt to these images',
-    openThere: 'Adapt to images from there',
     unfamiliar: 'Most of these images are unfamiliar to the classifier, such as those of another laboratory.',
     title: 'Adapt to another laboratory',
     explanation:
@@ -301,6 +301,14 @@ export const results = {
         ? `${counts.images(n)} of them have a label. Without 10 labels or more, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.`
         : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
     label: 'Label images',
+    matching: 'How images are matched, if many are unfamiliar',
+    parts: { zoom: 'Size of objects', stain: 'Stain', invert: 'Dark and bright' },
+    pictures: ['Your training images', 'New images', 'New images as the classifier sees them'],
+    searching: 'Measuring objects and stain …',
+    matched: (zoom: readonly number[]) =>
+      Math.max(...zoom) > 1
+        ? `Enlarged: training images ${number(zoom[0]!)} ×, new images ${number(zoom[1]!)} ×.`
+        : 'Objects have the same size, or the size is not changed.',
     begin: 'Adapt',
   },
   evaluations: {
