@@ -239,6 +239,7 @@ def test_objects_survive_a_round_trip_through_every_format(
         ("geojson", "a.geojson", "outlines"),
         ("rois", "a.zip", "outlines"),
         ("coco", "a.json", "outlines"),
+        ("labelme", "l.json", "outlines"),
         ("label-tiff", "labels", "masks"),
     ):
         if shift and to == "label-tiff":
@@ -249,12 +250,14 @@ def test_objects_survive_a_round_trip_through_every_format(
         )
         again = read_objects(tmp_path / "b.csv")
         holes = (
-            shift and to == "coco" and (objects.outlines.n_polygons() < np.diff(objects.outlines.object_start)).any()
+            shift
+            and to in ("coco", "labelme")
+            and (objects.outlines.n_polygons() < np.diff(objects.outlines.object_start)).any()
         )
         if to == "label-tiff":
             assert [box.tolist() for box in again.box] == [box.tolist() for box in objects.box]
             assert list(again.outlines.wkt()) == list(objects.outlines.wkt())
-        elif not holes:  # COCO has holes in masks of whole pixels only
+        elif not holes:  # COCO and LabelMe have holes in masks of whole pixels only
             assert np.array_equal(np.sort(again.outlines.xy, axis=0), np.sort(objects.outlines.xy, axis=0))
             assert again.outlines.areas().tolist() == objects.outlines.areas().tolist()
             assert list(again.image_ids) == list(objects.image_ids)

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +208,7 @@ def test_label_images_have_a_plane_for_each_time_point_and_z_plane_of_their_obje
     ]
 
 
-@pytest.mark.parametrize(("to", "name"), [("geojson", "c.geojson"), ("rois", "c.zip")])
+@pytest.mark.parametrize(("to", "name"), [("geojson", "c.geojson"), ("rois", "c.zip"), ("labelme", "c.json")])
 def test_time_points_and_z_planes_of_exports_are_read_again(to: Any, name: str, tmp_path: Path) -> None:
     stack = np.zeros((2, 3, HEIGHT, WIDTH), np.uint8)
     tifffile.imwrite(tmp_path / "c.tif", stack, imagej=True, metadata={"axes": "TZYX"})
@@ -290,6 +292,17 @@ def test_regions_of_qupath_are_no_objects_beside_smaller_objects(
         assert labels_of(objects) == used
         n_regions = [note.parameters["n_regions"] for note in notes if note.code == "regions-ignored"]
         assert n_regions == [len(kinds) - len(used)] * (len(used) < len(kinds))
+
+
+def test_objects_of_qupath_come_home_with_their_ids(fields: Path, tmp_path: Path) -> None:
+    uuid = "5f0f7c3e-9f0b-4e55-8c43-0d0c6f5f1b2a"
+    features = [{**qupath_feature("cell"), "id": uuid}, {**qupath_feature("cell", x=20), "id": "left"}]
+    objects, _ = collected(fields, outlines=written(tmp_path / "a.geojson", features))
+    predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
+    (file,) = export_predicted(predicted, "geojson", tmp_path / "g.geojson", lambda done, total: None)
+    exported = json.loads(file.read_text())["features"]
+    assert [each.get("id") for each in exported] == [uuid, None]  # IDs of QuPath are UUIDs
+    assert [each["properties"]["metadata"]["object_id"] for each in exported] == [uuid, "left"]
 
 
 def test_a_field_without_cells_has_no_region_as_object(fields: Path, tmp_path: Path) -> None:
@@ -479,6 +492,32 @@ def test_coco_boxes_polygons_and_masks_agree(fields: Path, tmp_path: Path) -> No
     assert list(objects.outlines.wkt())[1:] == ["POLYGON ((10 10, 30 10, 30 25, 10 25, 10 10))"] * 2
 
 
+def test_results_for_a_coco_dataset_have_its_images_and_classes(fields: Path, tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    square = [n for point in SQUARE for n in point]
+    results = [
+        {"image_id": 7, "category_id": 2, "bbox": [10, 10, 20, 15], "score": 0.9},
+        {"image_id": 7, "category_id": 1, "segmentation": [square], "bbox": [10, 10, 20, 15], "score": 0.4},
+    ]
+    file = written(tmp_path / "c" / "results.json", results)
+    with refusing(BadDataset, "coco-results-without-dataset", n_datasets=0):
+        collected(fields, outlines=file)
+    dataset = {
+        "images": [{"id": 7, "file_name": "a.tif", "width": WIDTH, "height": HEIGHT}],
+        "categories": [{"id": 1, "name": "round"}, {"id": 2, "name": "flat"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 25, "iscrowd": 0}],
+    }
+    second_reader = COCO(written(tmp_path / "c" / "instances.json", dataset))
+    names = {k: each["name"] for k, each in second_reader.cats.items()}
+    read = second_reader.loadRes(str(file)).loadAnns([1, 2])
+    objects, _ = collected(fields, outlines=file)
+    assert labels_of(objects) == [names[each["category_id"]] for each in read]
+    assert objects.box.tolist() == [each["bbox"] for each in read]
+    with refusing(BadDataset, "coco-and-results"):  # annotations and results would be the same objects twice
+        collected(fields, outlines=file.parent)
+
+
 def test_objects_of_coco_and_geojson_have_0_as_id_and_class(fields: Path, tmp_path: Path) -> None:
     annotations = [{"id": k, "image_id": 1, "category_id": 0, "bbox": [10, 10, 20 + k, 15]} for k in (1, 0)]
     images, categories = [{"id": 1, "file_name": "a.tif"}], [{"id": 0, "name": "0"}]
@@ -532,7 +571,6 @@ def test_yolo_is_read_with_five_numbers_only(content: str, fields: Path, tmp_pat
         ("a.json", '[{"id": 1, "data": {"image": "a.tif"}, "annotations": []}]', "label-studio"),
         ("a.json", '{"_via_settings": {}, "_via_img_metadata": {}}', "via"),
         ("a.csv", "index,shape-type,vertex-index,axis-0,axis-1\n0,polygon,0,10,30\n", "napari"),
-        ("a.db", "SQLite format 3\0", "cellprofiler"),
     ],
 )
 def test_files_of_other_programs_are_refused_by_name(
@@ -540,7 +578,7 @@ def test_files_of_other_programs_are_refused_by_name(
 ) -> None:
     file = written(tmp_path / "objects" / name, content)
     for source in ("outlines", "points"):
-        for place in (file, file.parent)[: 1 if name == "a.db" else 2]:  # a folder may contain other databases
+        for place in (file, file.parent):
             with refusing(BadDataset, "objects-of-program", program=program):
                 collected(fields, **{source: place}, size_px=4)
 
@@ -634,6 +672,32 @@ def test_cellprofiler_names_images_and_objects_in_the_columns_of_other_exports(f
     objects, _ = collected(fields, outlines=table)
     assert list(objects.image_ids) == ["a.tif#2"]
     assert objects.box.tolist() == [[0, 0, 20, 18]]
+
+
+def test_databases_of_cellprofiler_are_read_like_its_tables(fields: Path, tmp_path: Path) -> None:
+    file = tmp_path / "DefaultDB.db"
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE MyExpt_Per_Image (ImageNumber INTEGER, Image_FileName_DNA TEXT)")
+        database.execute("INSERT INTO MyExpt_Per_Image VALUES (1, 'b.tif'), (2, 'a.tif')")
+        sides = [f"Nuclei_AreaShape_BoundingBox{side}_{axis} FLOAT" for side in ("Minimum", "Maximum") for axis in "XY"]
+        columns = ", ".join(["ImageNumber INTEGER", "Nuclei_Number_Object_Number INTEGER", *sides])
+        database.execute(f"CREATE TABLE MyExpt_Per_Nuclei ({columns})")
+        database.execute("INSERT INTO MyExpt_Per_Nuclei VALUES (1, 2, 0.0, 0.0, 20.0, 18.0), (2, 1, 5, 5, 9, 9)")
+    before = file.read_bytes()
+    objects, _ = collected(fields, outlines=file)
+    assert list(objects.image_ids) == ["a.tif#1", "b.tif#2"]
+    assert objects.box.tolist() == [[5, 5, 4, 4], [0, 0, 20, 18]]
+    assert file.read_bytes() == before
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE MyExpt_Per_Cells (ImageNumber INTEGER)")
+    with refusing(BadDataset, "cellprofiler-tables", n_tables=2):
+        collected(fields, outlines=file)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database, database:
+        database.execute("CREATE TABLE images (id INTEGER)")
+    with refusing(BadDataset, "objects-of-program", program="cellprofiler"):
+        collected(fields, outlines=tmp_path / "other.db")
+    with refusing(BadDataset, "object-file-not-read"):
+        collected(fields, outlines=written(tmp_path / "broken.db", before[:900]))
 
 
 def test_positions_of_scikit_image_without_boxes_are_centers_of_pixels(fields: Path, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def export_objects(
     predictions: Annotated[Path, argument("PREDICTIONS", "help-export-objects-predictions")],
     objects: Annotated[Path, option("--objects FILE", "help-export-objects-objects")],
     to: Annotated[
-        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"],
+        Literal["geojson", "label-tiff", "rois", "coco", "labelme", "cellprofiler", "ome-tiff"],
         option("--to", "help-export-objects-to"),
     ],
     out: Annotated[Path, option("--out PATH", "help-export-objects-out")],

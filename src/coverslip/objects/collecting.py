@@ -315,6 +315,8 @@ def objects_of_files(
             break
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
         report(done, len(files))
+    if {"coco", "coco-results"} <= read.kinds.keys():
+        raise BadDataset("coco-and-results", file=files[0].parent)
     objects.add_regions()
     if not objects.n and (names.unmatched or names.ambiguous):
         raise no_match(sources, [*names.unmatched], names)

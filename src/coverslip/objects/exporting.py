@@ -1,10 +1,12 @@
-"""Predicted objects for other programs: GeoJSON, label images, ImageJ ROI sets, COCO, a table, and crops."""
+"""Predicted objects for other programs: GeoJSON, label images, ImageJ ROI sets, COCO, LabelMe, a table, and crops."""
 
+import base64
+import io
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -17,7 +19,7 @@ from coverslip.datasets.names import name_as_text, one_line
 from coverslip.documented_fields import DocumentedModel
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
-from coverslip.files import ReadyCell, atomic_write, write_csv
+from coverslip.files import ReadyCell, atomic_write, stated_paths, write_csv
 from coverslip.images.decoding import Fields, read_pixels
 from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
 from coverslip.images.reading import Pixels
@@ -26,9 +28,9 @@ from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_out
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects
 
 Json = dict[str, Any]
-ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"]
+ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "labelme", "cellprofiler", "ome-tiff"]
 OBJECT_FORMATS: tuple[ObjectFormat, ...] = get_args(ObjectFormat)
-_SUFFIXES = {"geojson": ".geojson", "rois": ".zip", "coco": ".json", "cellprofiler": ".csv"}
+_SUFFIXES = {"geojson": ".geojson", "rois": ".zip", "coco": ".json", "labelme": ".json", "cellprofiler": ".csv"}
 _NO_CLASS = UNKNOWN
 
 
@@ -86,6 +88,9 @@ def export_predicted(predicted: PredictedObjects, to: ObjectFormat, out: Path, r
                 written.append(_write_json(file, _geojson(predicted, of_field)))
             case "rois":
                 written.append(_write_rois(predicted, of_field, file))
+            case "labelme":
+                _check_size(field)
+                written.append(_write_json(file, _labelme(predicted, field, of_field, stated_paths(file.parent))))
             case _:
                 written += _write_labels(predicted, field, of_field, file)
         report(number + 1, len(files))
@@ -173,7 +178,13 @@ def _feature(predicted: PredictedObjects, position: int) -> Json:
     positions = {"z": int(objects.z[position]), "t": int(objects.t[position])}
     if plane := {axis: at for axis, at in positions.items() if at != UNKNOWN}:
         geometry["plane"] = {"c": -1, **plane}
-    return {"type": "Feature", "geometry": geometry, "properties": properties}
+    feature: Json = {"type": "Feature", "geometry": geometry, "properties": properties}
+    if _UUID.fullmatch(object_id):  # QuPath's, which keeps it
+        feature["id"] = object_id
+    return feature
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _rgb(predicted: PredictedObjects, position: int) -> list[int]:
@@ -259,6 +270,56 @@ def _run_lengths(objects: Objects, position: int) -> Json:
     edges = np.flatnonzero(np.diff(flat)) + 1
     counts = np.diff(np.concatenate([[0], edges, [len(flat)]])).tolist()
     return {"size": [field.height, field.width], "counts": [0, *counts] if flat[0] else counts}
+
+
+def _labelme(
+    predicted: PredictedObjects, field: FieldImage, positions: Array, stated: Callable[[str], str]
+) -> Iterator[str]:
+    """Yield a file of LabelMe, which keeps further keys of shapes, such as `object_id`."""
+    about = {"version": "5.4.1", "flags": {}, "imagePath": Path(stated(str(field.path))).as_posix(), "imageData": None}
+    yield json.dumps({**about, "imageHeight": field.height, "imageWidth": field.width}, ensure_ascii=False)[:-1]
+    yield ', "shapes": '
+    yield from _json_list(
+        shape for number, position in enumerate(positions.tolist(), 1) for shape in _shapes(predicted, position, number)
+    )
+    yield "}\n"
+
+
+def _shapes(predicted: PredictedObjects, position: int, number: int) -> Iterator[Json]:
+    """Yield the shapes of an object: a point, a mask if it has holes, else polygons, which a number groups."""
+    objects = predicted.objects
+    about: Json = {"label": predicted.class_name(position), "group_id": None, "description": "", "flags": {}}
+    about["object_id"] = str(objects.object_id[position])
+    if (probability := predicted.known_probability(position)) is not None:
+        about["probability"] = round(probability, 6)
+    about |= {axis: int(at[position]) for axis, at in (("t", objects.t), ("z", objects.z)) if at[position] != UNKNOWN}
+    polygons = polygons_of(objects, position)
+    if any(len(polygon) > 1 for polygon in polygons):
+        mask, (left, top) = _mask_in_box(objects, position)
+        corners = [[left, top], [left + mask.shape[1] - 1, top + mask.shape[0] - 1]]
+        yield {**about, "shape_type": "mask", "points": corners, "mask": _png(mask)}
+        return
+    kind = "point" if len(polygons[0][0]) == 1 else "polygon"
+    about["group_id"] = number if len(polygons) > 1 else None
+    for polygon in polygons:
+        yield {**about, "shape_type": kind, "points": _coordinates(polygon[0])}
+
+
+def _mask_in_box(objects: Objects, position: int) -> tuple[Array, tuple[int, int]]:
+    """Return the mask of an object in its box, and the left upper corner of the box."""
+    x, y, width, height = objects.box[position].tolist()
+    polygons = [[ring - np.array([x, y], np.float32) for ring in each] for each in polygons_of(objects, position)]
+    builder = OutlineBuilder()
+    builder.add(polygons)
+    return fill_outlines(builder.finish(), np.ones(1, np.uint8), (height, width)), (x, y)
+
+
+def _png(mask: Array) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(mask > 0).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def _check_size(field: FieldImage) -> None:

@@ -1,18 +1,25 @@
 """Files of objects of other programs, recognized by their content: polygons, boxes, outlines, masks and tables."""
 
+import base64
+import csv
 import html
+import io
 import json
 import math
 import re
+import sqlite3
+import tempfile
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from PIL import Image
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.names import one_line
@@ -303,6 +310,25 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 objects.add(of, file, box=(x, y, x + width, y + height), **about)
 
 
+def is_coco_results(content: Any) -> bool:  # Any: JSON values
+    """Return whether a JSON value is a list of results for a COCO dataset, which is in another file."""
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and {"image_id", "category_id"} <= first.keys() and "image" not in first
+
+
+def read_coco_results(file: Path, content: Any, objects: FieldObjects) -> None:  # Any: JSON values
+    """Add the results of a detector, with the images and classes of the COCO dataset beside them.
+
+    Raises:
+        BadDataset: there is no such dataset, or not one, or a result is invalid.
+    """
+    beside = [each for each in sorted(file.absolute().parent.glob("*.json")) if each.name != file.name]
+    datasets = [(each, data) for each in beside if is_coco(data := load_json(each))]
+    if len(datasets) != 1:
+        raise BadDataset("coco-results-without-dataset", file=file, n_datasets=len(datasets))
+    read_coco(file, {**datasets[0][1], "annotations": content}, objects)
+
+
 def _check_size_of(of: FieldImage, file: Path, width: int | None, height: int | None) -> None:
     """Check that outlines were drawn on an image of the size of the field; a program may not state the size.
 
@@ -322,19 +348,39 @@ def _check_size_of(of: FieldImage, file: Path, width: int | None, height: int | 
 
 
 def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObjects) -> None:
-    """Add the shapes of LabelMe: polygons, rectangles, circles and points. Lines are ignored.
+    """Add the shapes of LabelMe: polygons, of a group together, masks, rectangles, circles and points, but no lines.
 
     Raises:
         BadDataset: a shape is invalid, or the image has another size than its field.
     """
     _check_size_of(of, file, content.get("imageWidth"), content.get("imageHeight"))
+    polygons_of_group = defaultdict[tuple[int, str], list[Polygon]](list)
+    for number, shape in enumerate(content["shapes"], start=1):
+        with _naming("labelme-shape-invalid", file, number):
+            kind, group = shape.get("shape_type") or "polygon", (shape.get("group_id"), str(shape.get("label")))
+            if kind == "polygon" and group[0] is not None:
+                polygons_of_group[group].append(open_rings([[_pair(point) for point in shape["points"]]]))
     for number, shape in enumerate(content["shapes"], start=1):
         with _naming("labelme-shape-invalid", file, number):
             points = [_pair(point) for point in shape["points"]]
-            about: Json = {"label": _first_text(shape.get("label")), "object_id": str(number)}
+            identity = _first_text(shape.get("object_id"), str(number))
+            about: Json = {"label": _first_text(shape.get("label")), "object_id": identity}
+            about |= _planes_of({axis: int(shape[axis]) for axis in "tz" if shape.get(axis) is not None}, of)
             match shape.get("shape_type") or "polygon":
                 case "polygon":
-                    objects.add(of, file, polygons=[open_rings([points])], **about)
+                    group = (shape.get("group_id"), str(shape.get("label")))
+                    polygons = [open_rings([points])] if group[0] is None else polygons_of_group.pop(group, [])
+                    if polygons:  # once for a group
+                        objects.add(of, file, polygons=polygons, **about)
+                case "mask":
+                    with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
+                        check_size(file, picture.width, picture.height, _MAX_BYTES, bytes_per_pixel=4)
+                        mask = (np.asarray(picture.convert("L")) > 0).astype(np.uint8)
+                    label, outlines = trace_labels(mask)
+                    corner = np.floor(np.min(points, axis=0)).astype(np.float32)
+                    traced = outlines.polygons(0) if len(label) else []
+                    moved = [[ring + corner for ring in polygon] for polygon in traced]
+                    objects.add(of, file, polygons=[[ring.tolist() for ring in polygon] for polygon in moved], **about)
                 case "rectangle":
                     x, y = ((min(values), max(values)) for values in zip(*points, strict=True))
                     objects.add(of, file, box=(x[0], y[0], x[1], y[1]), **about)
@@ -665,6 +711,8 @@ def read_object_file(
         kind = _read_overlay(file, objects, is_only_file=is_only_file)
     elif head.startswith(b"PK\x03\x04"):
         kind = _read_zip(file, objects, is_only_file=is_only_file)
+    elif head.startswith(b"SQLite format 3\0"):
+        kind = _read_database(file, objects, sources, choices)
     elif head.startswith(b"Iout"):
         kind = "rois"
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
@@ -696,7 +744,6 @@ _PROGRAMS_OF_HEADS = {
     "trackmate": re.compile(rb"<TrackMate[\s>]"),
     "ome-xml": re.compile(rb"<(?:\w+:)?OME[\s>]"),
     "xml": re.compile(rb"\s*<(?:\?xml|!DOCTYPE|\w+[\s>])"),
-    "cellprofiler": re.compile(rb"SQLite format 3\0"),
     "napari": re.compile(rb"index,shape-type,vertex-index,axis-0"),
 }
 
@@ -730,6 +777,9 @@ def _read_json(
     if is_coco(content):
         read_coco(file, content, objects)
         return "coco"
+    if is_coco_results(content):
+        read_coco_results(file, content, objects)
+        return "coco-results"
     if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
         image = Path(str(content["imagePath"]).replace("\\", "/"))
         if (of := _field_of(image, objects, is_only_file=is_only_file)) is not None:
@@ -779,6 +829,47 @@ def _read_overlay(file: Path, objects: FieldObjects, *, is_only_file: bool) -> s
     if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
         read_rois(file, [("", data) for data in rois], of, objects)
     return "rois"
+
+
+def _read_database(file: Path, objects: FieldObjects, sources: Sources, choices: TableChoices) -> str:
+    """Add the objects of a SQLite database of CellProfiler, whose tables are those that it exports as CSV.
+
+    Raises:
+        BadDataset: the database cannot be read, or has not one table of objects and a table of images.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tables = Path(folder, file.name)  # in errors
+        tables.mkdir()
+        try:
+            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                used = [name for name in names if re.search(r"(?:^|_)Per_\w+$", name)]
+                of_objects = [name for name in used if not name.endswith("Per_Image")]
+                if not used or len(used) == len(of_objects):
+                    raise BadDataset("objects-of-program", file=file, program="cellprofiler")
+                if len(of_objects) != 1:
+                    listed = one_line(", ".join(of_objects), 200)
+                    raise BadDataset("cellprofiler-tables", file=file, n_tables=len(of_objects), names=listed)
+                for name in used:
+                    _write_table(database, name, tables / f"{name}.csv")
+        except sqlite3.Error as error:
+            raise BadDataset("object-file-not-read", file=file, reason=one_line(str(error))) from error
+        _read_text(tables / f"{of_objects[0]}.csv", objects, sources, choices, is_only_file=False)
+    sources.table = None  # it is not there any more
+    return "cellprofiler"
+
+
+def _write_table(database: sqlite3.Connection, name: str, file: Path) -> None:
+    """Write a table of a database as CSV. The number of an object has the name that it has in CSV files."""
+    quoted = name.replace('"', '""')
+    cells = database.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 # a name in the database
+    columns = [column for column, *_ in cells.description]
+    if "ObjectNumber" not in columns:
+        columns = [re.sub(r"^\w+_Number_Object_Number$", "ObjectNumber", column) for column in columns]
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows(cells)
 
 
 def read_cell_counter(file: Path, objects: FieldObjects, *, is_only_file: bool) -> None:

@@ -195,7 +195,7 @@ object-entry-invalid = Objekt { $number } der Datei ist ungültig: { $reason }
 plane-outside-field = { $axis } ist { $at }, ab 0 gezählt, aber „{ $field }“ hat auf dieser Achse { $n_planes } Ebenen
 
 objects-of-program = { $program ->
-        [cellprofiler] Datenbanken von CellProfiler
+        [cellprofiler] Datenbanken ohne die Tabellen Per_Image und Per_Object von CellProfiler
         [cvat] XML-Dateien von CVAT
         [label-studio] JSON-Dateien von Label Studio
         [napari] Tabellen der Formen von napari
@@ -207,7 +207,7 @@ objects-of-program = { $program ->
        *[xml] XML-Dateien dieser Art
     } werden nicht gelesen
     .do = { $program ->
-        [cellprofiler] Verwenden Sie die CSV-Dateien seines Moduls ExportToSpreadsheet.
+        [cellprofiler] Verwenden Sie die Datenbank seines Moduls ExportToDatabase oder die CSV-Dateien von ExportToSpreadsheet.
         [cvat] Exportieren Sie die Aufgabe im Format COCO 1.0.
         [label-studio] Exportieren Sie im Format COCO.
         [napari] Wandeln Sie die Formen in eine Ebene mit Labeln um, speichern Sie sie als TIFF, und wählen Sie sie als Masken.
@@ -218,6 +218,15 @@ objects-of-program = { $program ->
         [yolo] Polygone, Schlüsselpunkte, Wahrscheinlichkeiten und Spuren sehen in YOLO gleich aus. Exportieren Sie Polygone als COCO und Rahmen mit fünf Zahlen.
        *[xml] Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, LabelMe, CSV oder Labelbilder.
     }
+
+cellprofiler-tables = Die Datenbank hat { $n_tables } Tabellen von Objekten statt einer: { $names }
+    .do = Verwenden Sie die CSV-Datei einer Art von Objekten, aus CellProfilers Modul ExportToSpreadsheet.
+
+coco-results-without-dataset = Das sind Ergebnisse eines Detektors, ohne die Namen von Bildern und Klassen; neben der Datei liegen { $n_datasets } COCO-Datensätze
+    .do = Legen Sie den einen COCO-Datensatz dieser Bilder in den Ordner der Datei, und wählen Sie die Datei der Ergebnisse.
+
+coco-and-results = Der Ordner enthält einen COCO-Datensatz und Ergebnisse eines Detektors dazu
+    .do = Wählen Sie eine der beiden Dateien. Der Datensatz neben den Ergebnissen gibt die Namen von Bildern und Klassen an.
 
 outlines-of-other-size = Die Umrisse wurden auf einem Bild von { $width } × { $height } Pixeln gezeichnet, aber „{ $field }“ hat { $field_width } × { $field_height }
     .do = Verwenden Sie die annotierten Bilder als Gesichtsfelder, oder exportieren Sie die Umrisse für die Bilder dieser Größe.
@@ -279,7 +288,7 @@ field-of-unknown-size = Die Größe des Gesichtsfelds { $field } wird gebraucht,
     .do = Legen Sie das Gesichtsfeld zurück an seinen Ort, oder wählen Sie GeoJSON, ROIs oder eine Tabelle.
 
 unknown-object-format = Es gibt kein Format „{ $format }“ für Objekte
-    .do = Die Formate sind geojson, label-tiff, rois, coco, cellprofiler und ome-tiff.
+    .do = Die Formate sind geojson, label-tiff, rois, coco, labelme, cellprofiler und ome-tiff.
 
 prediction-without-objects = Die Vorhersage hat keine Tabelle von Objekten in Gesichtsfeldern
     .do = Machen Sie die Vorhersage für einen Datensatz oder eine Tabelle von Objekten.

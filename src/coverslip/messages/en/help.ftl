@@ -254,7 +254,7 @@ help-export-objects-predictions = The table of predictions that `coverslip predi
 
 help-export-objects-objects = The table of objects.
 
-help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables. ome-tiff: a crop of each object.
+help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. labelme: LabelMe. cellprofiler: a table to join with CellProfiler's tables. ome-tiff: a crop of each object.
 
 help-export-objects-out = A file for coco and cellprofiler, or if there is a single field. Otherwise a folder, which gets a file for each field.
 

@@ -195,7 +195,7 @@ object-entry-invalid = Object { $number } of the file is invalid: { $reason }
 plane-outside-field = { $axis } is { $at }, counted from 0, but '{ $field }' has { $n_planes } planes on this axis
 
 objects-of-program = { $program ->
-        [cellprofiler] Databases of CellProfiler
+        [cellprofiler] Databases without the tables Per_Image and Per_Object of CellProfiler
         [cvat] XML files of CVAT
         [label-studio] JSON files of Label Studio
         [napari] Tables of shapes of napari
@@ -207,7 +207,7 @@ objects-of-program = { $program ->
        *[xml] XML files of this kind
     } are not read
     .do = { $program ->
-        [cellprofiler] Use the CSV files of its module ExportToSpreadsheet.
+        [cellprofiler] Use the database of its module ExportToDatabase, or the CSV files of ExportToSpreadsheet.
         [cvat] Export the task in the format COCO 1.0.
         [label-studio] Export in the format COCO.
         [napari] Convert the shapes to a labels layer, save it as TIFF, and choose it as masks.
@@ -218,6 +218,15 @@ objects-of-program = { $program ->
         [yolo] Polygons, key points, probabilities and tracks look alike in YOLO. Export polygons as COCO, and boxes with five numbers.
        *[xml] Export objects as GeoJSON, ImageJ ROIs, COCO, LabelMe, CSV or label images.
     }
+
+cellprofiler-tables = The database has { $n_tables } tables of objects, not one: { $names }
+    .do = Use the CSV file of one kind of objects, from CellProfiler's module ExportToSpreadsheet.
+
+coco-results-without-dataset = These are results of a detector, without the names of images and classes; { $n_datasets } COCO datasets are beside the file
+    .do = Put the one COCO dataset of these images into the folder of the file, and choose the file of results.
+
+coco-and-results = The folder contains a COCO dataset and results of a detector for it
+    .do = Choose one of both files. The dataset beside the results gives the names of images and classes.
 
 outlines-of-other-size = The outlines were drawn on an image of { $width } × { $height } pixels, but '{ $field }' has { $field_width } × { $field_height }
     .do = Use the images that were annotated as fields, or export the outlines for the images at this size.
@@ -279,7 +288,7 @@ field-of-unknown-size = The size of the field { $field } is needed, but its file
     .do = Put the field back in its place, or choose GeoJSON, ROIs or a table.
 
 unknown-object-format = There is no format '{ $format }' for objects
-    .do = The formats are geojson, label-tiff, rois, coco, cellprofiler and ome-tiff.
+    .do = The formats are geojson, label-tiff, rois, coco, labelme, cellprofiler and ome-tiff.
 
 prediction-without-objects = The prediction has no table of objects in fields of view
     .do = Predict a dataset or a table of objects.
