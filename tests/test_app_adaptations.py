@@ -48,13 +48,13 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
 ) -> None:
     there = write_cells(workspace.roots[0] / "there", 60, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7)
     dataset = open_images(workspace, there, is_labeled=False)
-    asked = {"kind": "adaptation", "run_id": run, "dataset_id": dataset, "parts": ["zoom", "stain"]}
-    preview = client.post(f"{API}/previews", json=asked).json()
+    request = {"kind": "adaptation", "run_id": run, "dataset_id": dataset, "parts": ["zoom", "stain"]}
+    preview = client.post(f"{API}/previews", json=request).json()
     assert preview["has_fixed_stain"]
     pictures = [Image.open(io.BytesIO(base64.b64decode(each))) for each in preview["pictures"]]
     assert [each.size for each in pictures] == [(396, 96)] * 3  # four images side by side
     assert pictures[1].tobytes() != pictures[2].tobytes()
-    off = client.post(f"{API}/previews", json={**asked, "parts": []}).json()
+    off = client.post(f"{API}/previews", json={**request, "parts": []}).json()
     assert (off["zoom"], off["has_fixed_stain"], off["pictures"][1]) == ([1.0, 1.0], False, off["pictures"][2])
     unchecked = adapted(client, run, dataset, without=["stain"])
     record = cs.open_run(unchecked["folder"]).adaptation

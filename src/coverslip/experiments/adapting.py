@@ -405,8 +405,8 @@ class _Adaptation:
             }
         )
         prior = None if choice.name in candidates.fixed else candidates.prior(choice.name)
-        chosen = deciding(choice, np.arange(m))
-        return chosen if prior is None else chosen.model_copy(update={"prior": prior}), choice.name, record
+        selected = deciding(choice, np.arange(m))
+        return selected if prior is None else selected.model_copy(update={"prior": prior}), choice.name, record
 
 
 def _decided(card: ClassifierCard, logits: Floats) -> Ints:

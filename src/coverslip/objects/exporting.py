@@ -276,7 +276,12 @@ def _labelme(
     predicted: PredictedObjects, field: FieldImage, positions: Array, stated: Callable[[str], str]
 ) -> Iterator[str]:
     """Yield a file of LabelMe, which keeps further keys of shapes, such as `object_id`."""
-    about = {"version": "5.4.1", "flags": {}, "imagePath": Path(stated(str(field.path))).as_posix(), "imageData": None}
+    about: Json = {
+        "version": "5.4.1",
+        "flags": {},
+        "imagePath": Path(stated(str(field.path))).as_posix(),
+        "imageData": None,
+    }
     yield json.dumps({**about, "imageHeight": field.height, "imageWidth": field.width}, ensure_ascii=False)[:-1]
     yield ', "shapes": '
     yield from _json_list(

@@ -1,12 +1,9 @@
-"""Adaptations of trainings to the images of another laboratory: preview, queue, and what one was adapted from."""
+"""Adaptations of trainings to the images of another laboratory: preview and queue."""
 
 import base64
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from sqlalchemy import select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
@@ -18,9 +15,8 @@ from coverslip.processes import Json
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.evaluations import evaluable_run
-from coverslip.workspace.jobs.records import Job, add_job, find_job, new_job_folder, unused_name
+from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, unused_name
 from coverslip.workspace.store.rows import AnyRow, refuse_unready, source_paths, table_choices
-from coverslip.workspace.store.tables import datasets, jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkerPool
 
@@ -37,16 +33,6 @@ class AdaptationPreview(DocumentedFields):
     is_inverted: bool
     pictures: tuple[str, str, str]
     """PNGs as Base64, of some images side by side: of the training, new ones, and these as they are matched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptedFrom(DocumentedFields):
-    """The training that was adapted, and the images that it was adapted to."""
-
-    run_id: str | None
-    """null: it was removed."""
-    dataset_id: str | None
-    """null: the images are in no dataset now."""
 
 
 def preview_adaptation(
@@ -168,16 +154,3 @@ def queue_adaptation(
 def _crop_size(dataset: AnyRow, run: Run) -> int | str | None:
     """Return the size of crops of a dataset, unless the training states its own."""
     return None if run.recipe.crop_size else table_choices(dataset).crop_size
-
-
-def adapted_from(workspace: Workspace, job: Job) -> AdaptedFrom | None:
-    """Return what a training was adapted from and to, by its command; None: it was not adapted."""
-    if job.run.adaptation is None or "--" not in job.command:
-        return None
-    folder, *sources = job.command[job.command.index("--") + 1 :]
-    with workspace.engine.connect() as connection:
-        is_first = (jobs.c.folder == Path(folder)) & (jobs.c.state != "removed")
-        parent = connection.execute(select(jobs.c.id).where(is_first)).scalar()
-        rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
-    dataset = next((row.id for row in rows if source_paths(row) == sources), None)
-    return AdaptedFrom(run_id=parent, dataset_id=dataset)

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
+from sqlalchemy import select
 
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.documented_fields import DocumentedFields
@@ -40,9 +41,9 @@ from coverslip.runs.images import image_table_text
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
-from coverslip.workspace.adaptations import AdaptedFrom, adapted_from
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
-from coverslip.workspace.store.rows import reserved_counts
+from coverslip.workspace.store.rows import reserved_counts, source_paths
+from coverslip.workspace.store.tables import datasets, jobs
 from coverslip.workspace.store.workspace import Workspace
 
 RESULTS = Kind("app-results", bound_bytes=5 * 10**8)
@@ -97,6 +98,16 @@ class EvaluationResults(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptedFrom(DocumentedFields):
+    """The training that was adapted, and the images that it was adapted to."""
+
+    run_id: str | None
+    """null: it was removed."""
+    dataset_id: str | None
+    """null: the images are in no dataset now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results(Measurement):
     """Results of a run on its test set, as in its report."""
 
@@ -124,8 +135,21 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     with workspace.engine.connect() as connection:
         n_reserved, n_labeled = reserved_counts(connection, job.dataset_id or "")
     return replace(
-        results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapted_from=adapted_from(workspace, job)
+        results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapted_from=_adapted_from(workspace, job)
     )
+
+
+def _adapted_from(workspace: Workspace, job: Job) -> AdaptedFrom | None:
+    """Return what a training was adapted from and to, by its command; None: it was not adapted."""
+    if job.run.adaptation is None or "--" not in job.command:
+        return None
+    folder, *sources = job.command[job.command.index("--") + 1 :]
+    with workspace.engine.connect() as connection:
+        is_first = (jobs.c.folder == Path(folder)) & (jobs.c.state != "removed")
+        parent = connection.execute(select(jobs.c.id).where(is_first)).scalar()
+        rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
+    dataset = next((row.id for row in rows if source_paths(row) == sources), None)
+    return AdaptedFrom(run_id=parent, dataset_id=dataset)
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
