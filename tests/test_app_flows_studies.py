@@ -10,6 +10,7 @@ from drawing import write_cells
 from playwright.sync_api import expect
 
 from coverslip.studies.presets import PRESETS
+from coverslip.studies.published import publication_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -32,6 +33,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_role("checkbox", name="All tables of the publication").uncheck()
     page.get_by_role("checkbox", name="Small test study").check()
     page.get_by_text("6 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("More choices").click()
     arms = page.get_by_role("group", name="Recipes and protocols")
     arms.get_by_role("checkbox", name=re.compile("^test-epoch ")).check()
     page.get_by_text("8 trainings, each with 2 folds.").wait_for()
@@ -73,11 +75,15 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     page.get_by_role("button", name="Start the study").click()
 
     page.get_by_role("heading", level=1, name="From the browser").wait_for()
+    page.get_by_role("heading", name="Trainings").click()
     trainings = page.get_by_role("region", name="Trainings").get_by_role("row")
     trainings.nth(2).wait_for()
+    plot = page.get_by_role("list", name=re.compile("on Cells of two clinics"))
+    expect(plot.get_by_role("listitem")).to_have_count(2)
     page.get_by_role("heading", name="Differences from the baseline").wait_for(timeout=JOB_MS)
     assert trainings.get_by_text("done").count() == 2
-    assert page.get_by_role("img", name="Confusion matrices on test images").count() == 1
+    page.get_by_text(re.compile("has the best Macro-F1 of 2 networks")).wait_for()
+    expect(plot.get_by_role("listitem").first).to_have_text(re.compile(r"0\.\d+ \(0\.\d+ to"))
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
     page.get_by_role("heading", name="Limitations").wait_for()
@@ -135,7 +141,8 @@ def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_pl
 ) -> None:
     networks_of_plan = CHOSEN[preset]
     open_page(page, "/studies/new")
-    page.get_by_role("radio", name=re.compile(rf"^{preset}\b")).check()
+    page.get_by_role("radio", name=publication_of(preset).publication).check()
+    page.get_by_text("More choices").click()
     for name in stains[: networks_of_plan.n_datasets]:
         page.get_by_role("group", name="Datasets").get_by_role("checkbox", name=name).check()
     networks = page.get_by_role("group", name="Networks", exact=True)
@@ -158,10 +165,12 @@ def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_pl
     page.get_by_text("time limit 2 h 0 min").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Resume").click(timeout=JOB_MS)
+    page.get_by_role("heading", name="Trainings").click()
     trainings = page.get_by_role("region", name="Trainings")
     n_trainings = networks_of_plan.n_trainings
     expect(trainings.get_by_text("done")).to_have_count(n_trainings, timeout=n_trainings * JOB_MS)
     page.get_by_role("heading", name="Differences from the baseline").wait_for(timeout=JOB_MS)
+    page.get_by_role("heading", name="Further analyses").click()
     analyses = page.get_by_role("region", name="Further analyses")
     assert analyses.get_by_role("button", name="Measure distances").count() == (preset == "two-step")
     if preset == "two-step":

@@ -115,7 +115,7 @@ def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str,
 
 def papers_of(plan: StudyPlan) -> tuple[Paper, ...]:
     """Return the publications of a plan."""
-    files = [(name, _publication(name)) for name in plan.published if isinstance(name, str)]
+    files = [(name, publication_of(name)) for name in plan.published if isinstance(name, str)]
     return tuple(
         Paper(
             publication=each.publication,
@@ -133,13 +133,55 @@ def published_rows(plan: StudyPlan) -> Iterator[tuple[str, PublishedPlan]]:
         if isinstance(each, PublishedPlan):
             yield "", each
         else:
-            publication = _publication(each)
+            publication = publication_of(each)
             yield from ((publication.publication, row) for row in publication.rows)
 
 
 @cache
-def _publication(name: str) -> Publication:
+def publication_of(name: str) -> Publication:
+    """Return the published values of a preset."""
     return Publication.read(Path(PUBLISHED / f"{name}.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedValue(DocumentedFields):
+    """A published value of a network, or of a difference between initial weights."""
+
+    name: str
+    value: float
+    high: float | None
+    """Upper end, if `value` is the lower end of a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedResult(DocumentedFields):
+    """The first result of a publication: a metric of its networks on one dataset."""
+
+    dataset: str
+    metric_title: str
+    is_difference: bool
+    values: list[PublishedValue]
+
+
+def main_result(publication: Publication, metric: str) -> PublishedResult | None:
+    """Return the values of all networks on the first dataset of a publication.
+
+    Args:
+        publication: its values.
+        metric: the primary metric of its study, unless the publication does not state it.
+    """
+    rows = [row for row in publication.rows if not row.class_name and row.images in ("test", "validation")]
+    if not rows:
+        return None
+    first = rows[0]
+    metric = metric if metric in first.metrics else next(name for name in first.metrics if name in METRICS)
+    values = []
+    for row in rows:
+        is_same = (row.dataset, row.images, row.is_difference) == (first.dataset, first.images, first.is_difference)
+        if is_same and metric in row.metrics:
+            low, high = value if isinstance(value := row.metrics[metric], tuple) else (value, None)
+            values.append(PublishedValue(row.name, low, high))
+    return PublishedResult(first.dataset, METRICS[metric].title, first.is_difference, values)
 
 
 def _figure(

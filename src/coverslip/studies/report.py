@@ -56,6 +56,57 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
     return [*sections[:n_before], *papers, *sections[n_before:]]
 
 
+def result_of(comparison: StudyComparison) -> str:
+    """Return the result as a sentence: what protocol and recipe add, else the best network; empty: none is known."""
+    metric = METRICS[comparison.metric].title
+    of_protocol = [
+        each
+        for each in comparison.arm_differences
+        if (each.arm, each.reference) == ("A", "B") and each.difference.value is not None
+    ]
+    if of_protocol:
+        largest = max(of_protocol, key=lambda each: (each.value or 0) * (1 if comparison.is_higher_better else -1))
+        of_recipe = [
+            each.reference_value
+            for each in comparison.arm_differences
+            if (each.dataset, each.name, each.arm, each.reference) == (largest.dataset, largest.name, "B", "C")
+        ]
+        recipe_value = next((value for value in of_recipe if value is not None), None)
+        difference = largest.difference
+        return text(
+            "study-result-arms",
+            name=largest.name,
+            metric=metric,
+            dataset=largest.dataset,
+            published=number(largest.value),
+            honest=number(largest.reference_value),
+            difference=signed(difference.value),
+            has_interval=difference.low is not None,
+            low=signed(difference.low),
+            high=signed(difference.high),
+            has_own=recipe_value is not None,
+            own=number(recipe_value),
+        )
+    measured = [(part, [row for row in part.scores if row.mean is not None]) for part in comparison.datasets]
+    for part, scores in measured:
+        if not scores:
+            continue
+        best = scores[0]
+        compared = next((each for each in part.differences if each.name == best.name), None)
+        return text(
+            "study-result-networks",
+            name=best.name,
+            metric=metric,
+            dataset=_of_part(part),
+            value=number(best.mean),
+            n=len(scores),
+            has_difference=compared is not None,
+            baseline="" if compared is None else compared.baseline,
+            verdict="" if compared is None else verdict(compared, part),
+        )
+    return ""
+
+
 def is_instant(comparison: StudyComparison) -> bool:
     """Return whether no network was fine-tuned."""
     return bool(comparison.tried) and not any(row.epochs_run for row in comparison.tried)

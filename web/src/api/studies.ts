@@ -11,6 +11,7 @@ export type StudyChoices = Omit<Schemas['NewStudyTime'], 'kind'>;
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
 export type StudyNetwork = Schemas['StudyNetwork'];
+export type StudyPreset = Schemas['StudyPreset'];
 
 /** Further analyses of the trainings of a study. */
 export const ANALYSES = ['latency', 'distances', 'explanations'] as const;

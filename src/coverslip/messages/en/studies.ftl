@@ -416,6 +416,22 @@ study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the com
 
 study-error-rates = In simulated studies with five folds and no true difference, the paired t test finds a significant difference in 6% to 8% of the studies, the bootstrap in 19% to 21%, and the corrected test in 2%.
 
+study-result-arms = { $metric } of { $name } on { $dataset }: { $published } with the recipe and protocol of the publication, { $honest } without the shortcuts of the protocol. The protocol adds { $difference }{ $has_interval ->
+        [true] {" "}(95% CI { $low } to { $high })
+       *[false] {""}
+    }.{ $has_own ->
+        [true] {" "}The recipe of coverslip gives { $own }.
+       *[false] {""}
+    }
+
+study-result-networks = { $n ->
+        [one] { $metric } of { $name } on { $dataset }: { $value }.
+       *[other] { $name } has the best { $metric } of { $n } networks on { $dataset }: { $value }.
+    }{ $has_difference ->
+        [true] {" "}Compared with { $baseline }: { $verdict }.
+       *[false] {""}
+    }
+
 study-verdict = { $result ->
         [few-splits] too few splits
         [constant] the same difference on every split, so not testable

@@ -34,6 +34,7 @@ from coverslip.studies.presets import (
     preset_plan,
     preset_recipe,
 )
+from coverslip.studies.published import PublishedResult, main_result, publication_of
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import add_job, new_job_folder, register_function
@@ -72,8 +73,12 @@ class StudyPreset(DocumentedFields):
 
     name: str
     title: str
+    publication: str
+    """The short title of the publication."""
     citation: str
     """The publication."""
+    published: PublishedResult | None
+    """Its first result."""
     networks: list[StudyNetwork]
     small_networks: list[StudyNetwork]
     """The networks at the small size."""
@@ -97,6 +102,11 @@ class PlannedTraining(DocumentedFields):
 
     name: str
     dataset: str
+    """With the name of the arm, if the study has several."""
+    plan_dataset: str
+    """The same dataset in all arms."""
+    arm: str
+    """Empty: the study has no arms."""
     model: str
     regime: str
     train_per_class: int | None
@@ -166,7 +176,9 @@ def list_presets() -> list[StudyPreset]:
         StudyPreset(
             name=each.name,
             title=each.title,
+            publication=publication_of(each.name).publication,
             citation=each.citation,
+            published=main_result(publication_of(each.name), each.primary_metric),
             networks=[_network(model, each, lacks_weights) for model in each.models],
             small_networks=[_network(model, each, lacks_weights) for model in each.small_models],
             initial_weights=[model_name(regime) for regime in each.regimes],
@@ -225,6 +237,8 @@ def planned(cell: Cell) -> PlannedTraining:
     return PlannedTraining(
         name=cell.name,
         dataset=cell.dataset.name,
+        plan_dataset=cell.dataset.plan_name,
+        arm=cell.dataset.arm,
         model=cell.model,
         regime=cell.regime,
         train_per_class=cell.train_per_class,
@@ -368,7 +382,7 @@ def queue_study(
 
     seconds = None if budget is None else math.ceil(budget_seconds(budget))
     plan, dataset_of = chosen_plan(workspace, choices)
-    name = name or choices.preset or text("own-study")
+    name = name or (text("own-study") if choices.preset is None else publication_of(choices.preset).publication)
     limit = [f"--budget={seconds}s"] if seconds else []
     job_id, folder = new_job_folder(workspace, workspace.studies, name)
     cells = cells_of(plan, folder)  # checks every recipe before the folder is created

@@ -25,8 +25,9 @@ from coverslip.studies.cells import CellWord, as_trained, cells_of, finished
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
-from coverslip.studies.presets import notes_of_plan
-from coverslip.studies.report import study_sections
+from coverslip.studies.presets import PRESETS, notes_of_plan
+from coverslip.studies.published import publication_of
+from coverslip.studies.report import result_of, study_sections
 from coverslip.studies.study import study_comparison
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
@@ -115,6 +116,8 @@ class StudyState(JobFacts):
     kind: Literal["study"]
     preset: str | None
     """Null if its networks were chosen without a preset."""
+    publication: str | None
+    """The short title of the publication of the preset."""
     dataset_names: list[str]
     is_small: bool
     arms: list[str]
@@ -175,6 +178,7 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
     names: list[str] = []
     arms: list[str] = []
     facts = facts_of(workspace, job, status, state)
+    preset = job.choices.get("preset")
     try:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         plan = plan_in(job.folder)
@@ -185,7 +189,8 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
     return StudyState(
         **facts,
         kind="study",
-        preset=job.choices.get("preset"),
+        preset=preset,
+        publication=publication_of(preset).publication if preset in PRESETS else None,
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
         arms=arms,
@@ -288,6 +293,7 @@ class StudyResults:
     """The comparison of a study as numbers, and the sections of its report."""
 
     comparison: StudyComparison
+    result: str  # as a sentence
     sections: list[ReportSection]
 
 
@@ -302,7 +308,7 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
     job = find_job(workspace, study_id, STUDY.name)
     comparison = comparison_of(job)
     sections = [as_data(section, job.folder / "figures") for section in study_sections(comparison)]
-    return StudyResults(comparison, sections)
+    return StudyResults(comparison, result_of(comparison), sections)
 
 
 def comparison_of(job: Job) -> StudyComparison:

@@ -62,7 +62,8 @@ export const studies: Texts['studies'] = {
       'Wählen Sie die Netze für den Vergleich. Netze der Publikation behalten ihre eigenen Einstellungen. Für andere Netze gelten die Einstellungen der Studie.',
     networkChoice: {
       none: 'Noch ist kein Netz gewählt. Wählen Sie Netze aus der Liste.',
-      withoutWeights: 'Gewichte nicht auf diesem Rechner',
+      size: (parameters, hasWeights) =>
+        `${parameters} Parameter, Gewichte ${hasWeights ? '' : 'nicht '}auf diesem Computer`,
       all: 'Alle auswählen',
       clear: 'Keine auswählen',
       add: 'Andere Netze hinzufügen',
@@ -115,13 +116,14 @@ export const studies: Texts['studies'] = {
       'Optional. Ein Training, das nicht rechtzeitig enden würde, wird nicht gestartet. Um später weiterzumachen, setzen Sie die Studie fort.',
     chooseNetworks: 'Wählen Sie ein Netz, um die Trainings der Studie zu sehen.',
     chooseWeights: 'Wählen Sie Anfangsgewichte, um die Trainings der Studie zu sehen.',
-    networks: (n, folds, repeats) =>
-      `${counts.networks(n)}, ${folds ? counts.folds(folds) : counts.splits(repeats)}`,
+    published: (dataset) => `Veröffentlichte Ergebnisse auf ${dataset}`,
+    difference: (metric) => `Unterschied: ${metric}`,
+    nNetworks: (n) => `${counts.networks(n)}.`,
+    more: 'Weitere Auswahl: Anfangsgewichte, Rezepte und Protokolle',
     datasets: 'Datensätze',
     datasetsHelp: 'Wählen Sie Datensätze mit Labels. Die Studie verwendet deren jetzige Labels.',
     noDatasets: 'Es gibt noch keinen Datensatz mit Labels.',
     open: 'Bilder mit Labels öffnen',
-    choices: 'Optionen',
     small: 'Kleine Teststudie',
     smallHelp: (n) =>
       `Verwendet nur Netze, deren Gewichte zur Installation gehören, Bilder von 64 Pixeln, höchstens ${counts.images(n)} je Klasse zum Training, zwei Epochen und zwei Folds. Die Ergebnisse reproduzieren die Publikation nicht.`,
@@ -205,8 +207,21 @@ export const studies: Texts['studies'] = {
     table: 'Trainings',
     report: 'Bericht',
     csv: 'Tabelle (CSV)',
-    unready: 'Der Vergleich erscheint, wenn die Studie endet oder angehalten wird.',
-    soFar: 'Vorläufig: Die Studie ist nicht vollständig.',
+    soFar: (done, all) =>
+      done
+        ? `${count(done)} von ${counts.trainings(all)} sind fertig.`
+        : `Noch kein Ergebnis: ${counts.trainings(all)} ausstehend.`,
+    preliminary: 'Vorläufig: Die Studie ist nicht vollständig.',
+    forest: (metric, dataset) => `${metric} der Netze auf ${dataset}`,
+    measured: (n, all) => `${count(n)} von ${count(all)}`,
+    running: (share) => `Training, ${share}`,
+    arms: {
+      A: 'Rezept und Protokoll der Publikation',
+      B: 'ihr Rezept ohne die Abkürzungen ihres Protokolls',
+      C: 'Rezept von coverslip',
+    },
+    otherArm: 'wie im Plan',
+    key: 'Große Punkte: Mittelwerte. Kleine Punkte: einzelne Trainings. Balken: 95-%-Konfidenzintervalle, wenn die Studie beendet ist.',
     notes: 'Unterschiede zur Publikation',
     plan: 'Plan',
   },

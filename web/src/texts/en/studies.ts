@@ -58,7 +58,8 @@ export const studies = {
       'Select the networks to compare. Networks of the publication keep their own settings. Other networks use the settings of the study.',
     networkChoice: {
       none: 'No network is selected yet. Select networks from the list.',
-      withoutWeights: 'weights not on this computer',
+      size: (parameters: string, hasWeights: boolean) =>
+        `${parameters} parameters, weights ${hasWeights ? '' : 'not '}on this computer`,
       all: 'Select all',
       clear: 'Select none',
       add: 'Add other networks',
@@ -109,13 +110,14 @@ export const studies = {
       'Optional. A training that would not end in time is not started. To continue later, resume the study.',
     chooseNetworks: 'Choose a network to see the trainings of the study.',
     chooseWeights: 'Choose initial weights to see the trainings of the study.',
-    networks: (n: number, folds: number, repeats: number) =>
-      `${counts.networks(n)}, ${folds ? counts.folds(folds) : counts.splits(repeats)}`,
+    published: (dataset: string) => `Published results on ${dataset}`,
+    difference: (metric: string) => `Difference in ${metric}`,
+    nNetworks: (n: number) => `${counts.networks(n)}.`,
+    more: 'More choices: initial weights, recipes and protocols',
     datasets: 'Datasets',
     datasetsHelp: 'Choose labeled datasets. The study uses their current labels.',
     noDatasets: 'There is no labeled dataset yet.',
     open: 'Open labeled images',
-    choices: 'Options',
     small: 'Small test study',
     smallHelp: (n: number) =>
       `Uses only networks whose weights come with the installation, images of 64 pixels, at most ${counts.images(n)} of each class for training, two epochs and two folds. Its results do not reproduce the publication.`,
@@ -198,8 +200,21 @@ export const studies = {
     table: 'Trainings',
     report: 'Report',
     csv: 'Table (CSV)',
-    unready: 'The comparison appears when the study ends or is stopped.',
-    soFar: 'Preliminary: the study is not complete.',
+    soFar: (done: number, all: number) =>
+      done
+        ? `${count(done)} of ${counts.trainings(all)} are done.`
+        : `No result yet: ${counts.trainings(all)} to do.`,
+    preliminary: 'Preliminary: the study is not complete.',
+    forest: (metric: string, dataset: string) => `${metric} of networks on ${dataset}`,
+    measured: (n: number, all: number) => `${count(n)} of ${count(all)}`,
+    running: (share: string) => `training, ${share}`,
+    arms: {
+      A: 'recipe and protocol of the publication',
+      B: 'its recipe without the shortcuts of its protocol',
+      C: 'recipe of coverslip',
+    } as Readonly<Record<string, string>>,
+    otherArm: 'as in the plan',
+    key: 'Large dots: means. Small dots: single trainings. Bars: 95% confidence intervals, when the study has ended.',
     notes: 'Differences from the publication',
     plan: 'Plan',
   },
