@@ -22,14 +22,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")
 PAGES += sorted(DOCS.glob("studies/*.md"))
 OURS = "coverslip"
 LONG_PAGES = {  # words; the others have at most 1,260
-    "proportions.md": 2800,
-    "glossary.md": 2450,
+    "proportions.md": 2550,
+    "glossary.md": 2200,
     "runs.md": 1950,
     "script.md": 1400,
-    "papers/mobilevit_mn.md": 2150,
-    "papers/chromosomes_two_step.md": 1750,
-    "papers/mobincep.md": 1600,
-    "studies/two_step.md": 1600,
+    "papers/mobilevit_mn.md": 1900,
+    "papers/chromosomes_two_step.md": 1650,
+    "papers/mobincep.md": 1480,
+    "studies/two_step.md": 1530,
 }
 # Pages whose links are followed, too. Their examples are for contributors, or commands of benchmarks.
 FURTHER_PAGES = [
@@ -160,7 +160,7 @@ def test_pages_are_short_and_together_not_longer() -> None:
         path.name: n for path, n in words.items() if n > LONG_PAGES.get(path.relative_to(DOCS).as_posix(), 1260)
     }
     assert too_long == {}
-    assert sum(words.values()) <= 71_000, "shorten another page"
+    assert sum(words.values()) <= 69_000, "shorten another page"
     assert len(re.findall(r"!\[[^\]]+\]\(", page("is_it_for_me.md"))) >= 4
 
 
