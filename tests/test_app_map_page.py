@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+# Whether the map has more colors than those of points and of lines: those of pictures.
+IS_LANDSCAPE = """
+() => {
+  const canvas = document.querySelector('.stage canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size > 1000;
+}
+"""
+
 
 def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) -> None:
     app, dataset = stock.app, f"datasets/{stock.images}"
@@ -21,6 +30,7 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
     page.locator(".stage canvas").wait_for(timeout=JOB_MS)
     n = app.get(f"computations/dataset-map/{stock.images}")["n"]
     page.get_by_role("img", name=f"Map with {n} points").wait_for()
+    page.wait_for_function(IS_LANDSCAPE)
     colors = page.get_by_role("list", name="Colors")
 
     def numbers() -> dict[str, int]:

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { FieldObjects, type Point } from '../src/images/field/objects';
+import { spread } from '../src/images/field/pictures.svelte';
 
 /** The bytes of the server for objects with these boxes and rings. */
 function encoded(boxes: number[][], rings: number[][][][]): Promise<ArrayBuffer> {
@@ -95,4 +96,34 @@ test('a field without objects has none anywhere', async () => {
   const objects = await load([], []);
   expect(objects.at(1, 1, 5)).toBeNull();
   expect(objects.within(0, 0, 9, 9)).toEqual([]);
+});
+
+test('pictures of a map do not overlap, prefer selected objects, and stay as it is enlarged', async () => {
+  const boxes = Array.from({ length: 900 }, (_, k) => [(k * 7919) % 1000, (k * 104_729) % 1000, 4, 4]);
+  const objects = await load(
+    boxes,
+    boxes.map(() => []),
+  );
+  const all = [...boxes.keys()];
+  const none = new Uint8Array(objects.n);
+  const { chosen, side } = spread(objects, all, 1, none);
+  expect(chosen.length).toBeGreaterThan(150);
+  expect(side).toBeGreaterThanOrEqual(12);
+  for (const a of chosen)
+    for (const b of chosen.filter((each) => each > a))
+      expect(
+        Math.max(
+          Math.abs(objects.centerX(a) - objects.centerX(b)),
+          Math.abs(objects.centerY(a) - objects.centerY(b)),
+        ),
+      ).toBeGreaterThanOrEqual(side);
+  expect(spread(objects, all, 1.2, none)).toEqual({ chosen, side }); // the same cells
+  const hidden = all.find((k) => !chosen.includes(k))!;
+  const selected = none.slice().fill(1, hidden, hidden + 1);
+  const near = objects.nearest(hidden, 3);
+  expect(spread(objects, [hidden, ...near], 1, selected).chosen).toContain(hidden);
+  const distance = (k: number) =>
+    Math.hypot(objects.centerX(k) - objects.centerX(hidden), objects.centerY(k) - objects.centerY(hidden));
+  const others = all.filter((k) => k !== hidden).sort((a, b) => distance(a) - distance(b));
+  expect(near.map(distance)).toEqual(others.slice(0, 3).map(distance));
 });

@@ -1,6 +1,8 @@
-// Draws the objects of a field on a canvas: as pixels if they are small on the screen, otherwise by their outlines.
+// Draws the objects of a field on a canvas: as pixels if they are small on the screen, otherwise by their outlines; or
+// by pictures of some of them, above pixels of all.
 import type { Placement } from '../viewer/TiledStage.svelte';
 import type { FieldObjects, Point } from './objects';
+import { type Pictures, spread } from './pictures.svelte';
 
 /** The colors of objects. */
 export interface Coloring {
@@ -19,7 +21,9 @@ const LEAST_STEP = 1.5; // px between two vertices
 const POINT_PX = 5; // radius
 const MARK_PX = 8;
 const DASHES = [4, 3]; // px
+const N_NEIGHBORS = 6;
 const SELECTED = '#ffffff';
+const EDGE = '#000000'; // of selected pixels, on a light page
 const HALO = 'rgb(0 0 0 / 60%)';
 
 /** What is drawn besides the placement of the field. Equal objects are the same objects. */
@@ -46,6 +50,9 @@ export class FieldDrawing {
   #place: Placement = { scale: 1, x: 0, y: 0 }; // of the picture
   #size = ''; // of the stage when the picture was drawn
   #drawnAt = -Infinity;
+  #version = 0; // of the pictures that are drawn
+  #chosen: number[] = []; // objects whose pictures are drawn
+  #side: number | null = null; // of their pictures, in units of the field; null: outlines are drawn
   #duration = 0; // of the last drawing, in ms
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,6 +69,7 @@ export class FieldDrawing {
    * @param selected - for each object, whether it is selected: 1 or 0
    * @param current - the object with the focus; null: none
    * @param lasso - vertices of an unfinished lasso in CSS px
+   * @param pictures - drawn instead of outlines, also those of the objects nearest to that with the focus
    */
   draw(
     objects: FieldObjects,
@@ -70,6 +78,7 @@ export class FieldDrawing {
     selected: Uint8Array,
     current: number | null,
     lasso: readonly Point[],
+    pictures: Pictures | null,
   ): void {
     const { canvas } = this;
     const ratio = window.devicePixelRatio || 1;
@@ -84,17 +93,34 @@ export class FieldDrawing {
       this.#scene.selected === selected &&
       this.#size === `${w} ${h}`;
     clearTimeout(this.#timer);
-    if (!isSame) this.#drawPicture(scene, place, ratio);
-    else if (!this.#covers(place, width, height)) {
+    const isNewest = !pictures || pictures.version === this.#version;
+    if (!isSame) this.#drawPicture(scene, place, ratio, pictures);
+    else if (!isNewest || !this.#covers(place, width, height)) {
       const isDue = performance.now() - this.#drawnAt > BUSY * this.#duration;
-      if (isDue) this.#drawPicture(scene, place, ratio);
+      if (isDue) this.#drawPicture(scene, place, ratio, pictures);
       else
         this.#timer = setTimeout(
-          () => this.draw(objects, place, coloring, selected, current, lasso),
+          () => this.draw(objects, place, coloring, selected, current, lasso, pictures),
           Math.max(REST_MS, BUSY * this.#duration),
         );
     }
-    this.#show(objects, place, ratio, current, lasso);
+    const near = pictures && current !== null ? objects.nearest(current, N_NEIGHBORS) : [];
+    const above = current === null ? [] : [...near.reverse(), current];
+    if (pictures && this.#side !== null)
+      pictures.want(
+        [...above, ...this.#chosen].map((k) => objects.rows[k]!),
+        this.#side * place.scale * ratio,
+      );
+    this.#show(objects, place, ratio, coloring, above, lasso, pictures);
+  }
+
+  /** The object whose picture is drawn at a place in CSS px; null: none. */
+  pictureAt(objects: FieldObjects, { scale, x, y }: Placement, left: number, top: number): number | null {
+    const half = ((this.#side ?? 0) * scale) / 2;
+    const isAt = (k: number) =>
+      Math.abs(objects.centerX(k) * scale + x - left) < half &&
+      Math.abs(objects.centerY(k) * scale + y - top) < half;
+    return this.#chosen.find(isAt) ?? null;
   }
 
   /** Whether the picture has the scale of a placement, and all that is visible. */
@@ -109,8 +135,10 @@ export class FieldDrawing {
     objects: FieldObjects,
     place: Placement,
     ratio: number,
-    current: number | null,
+    coloring: Coloring,
+    above: readonly number[], // the last has the focus
     lasso: readonly Point[],
+    pictures: Pictures | null,
   ): void {
     const stage = this.#stage;
     const { width, height } = this.canvas;
@@ -129,11 +157,31 @@ export class FieldDrawing {
       grown * this.#picture.height,
     );
     stage.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (current !== null) this.#drawCurrent(objects, current, place);
+    const current = above.at(-1);
+    if (pictures && current !== undefined) {
+      const at = (k: number): Point => [
+        objects.centerX(k) * place.scale + place.x,
+        objects.centerY(k) * place.scale + place.y,
+      ];
+      stage.beginPath();
+      for (const k of above) {
+        stage.moveTo(...at(current));
+        stage.lineTo(...at(k));
+      }
+      stroke(stage, HALO, 4);
+      stroke(stage, SELECTED, 2);
+      for (const k of this.#drawTiles(stage, objects, above, place, pictures)) {
+        stage.beginPath();
+        this.#trace(stage, objects, k, place);
+        stroke(stage, SELECTED, 4);
+        stroke(stage, coloring.palette[coloring.colorOf[k]!]!, 1.75);
+      }
+    }
+    if (current !== undefined) this.#drawCurrent(objects, current, place);
     if (lasso.length > 1) this.#drawLasso(lasso);
   }
 
-  #drawPicture(scene: Scene, place: Placement, ratio: number): void {
+  #drawPicture(scene: Scene, place: Placement, ratio: number, pictures: Pictures | null): void {
     const start = performance.now();
     const { objects, coloring, selected } = scene;
     const { scale } = place;
@@ -152,12 +200,16 @@ export class FieldDrawing {
       (picture.width / ratio - moved.x) / scale,
       (picture.height / ratio - moved.y) / scale,
     );
-    if (objects.side * scale < PIXELS_BELOW || seen.length > MOST_OUTLINES)
+    if (pictures || objects.side * scale < PIXELS_BELOW || seen.length > MOST_OUTLINES)
       this.#drawPixels(objects, seen, moved, ratio, coloring, selected);
-    else {
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (pictures) {
+      ({ chosen: this.#chosen, side: this.#side } = spread(objects, seen, scale, selected));
+      const drawn = this.#drawTiles(context, objects, this.#chosen, moved, pictures);
+      this.#drawOutlines(objects, drawn, moved, coloring, selected);
+      this.#version = pictures.version;
+    } else if (objects.side * scale >= PIXELS_BELOW && seen.length <= MOST_OUTLINES)
       this.#drawOutlines(objects, seen, moved, coloring, selected);
-    }
     this.#scene = scene;
     this.#place = place;
     this.#size = `${w} ${h}`;
@@ -196,10 +248,40 @@ export class FieldDrawing {
       if (selected[k]) last.push(k);
       else put(k, colors[colorOf[k]!]!, side);
     for (const k of last) {
+      put(k, packed(EDGE), side + 4);
       put(k, white, side + 2);
       put(k, colors[colorOf[k]!]!, Math.max(1, side - 2));
     }
     this.#context.putImageData(this.#pixels, 0, 0);
+  }
+
+  /** Draw the pictures that are loaded. The result is their objects. */
+  #drawTiles(
+    context: CanvasRenderingContext2D,
+    objects: FieldObjects,
+    indices: readonly number[],
+    { scale, x, y }: Placement,
+    pictures: Pictures,
+  ): number[] {
+    const side = this.#side! * scale;
+    return indices.filter((k) => {
+      const picture = pictures.at(objects.rows[k]!);
+      if (!picture) return false;
+      const { sheet, x: left, y: top, width, height } = picture;
+      const grown = side / Math.max(width, height);
+      context.drawImage(
+        sheet,
+        left,
+        top,
+        width,
+        height,
+        objects.centerX(k) * scale + x - (grown * width) / 2,
+        objects.centerY(k) * scale + y - (grown * height) / 2,
+        grown * width,
+        grown * height,
+      );
+      return true;
+    });
   }
 
   #drawOutlines(
@@ -217,7 +299,7 @@ export class FieldDrawing {
     byColor.forEach((members, color) => {
       if (!members.length) return;
       context.beginPath();
-      for (const k of members) this.#trace(objects, k, place);
+      for (const k of members) this.#trace(context, objects, k, place);
       if (hasHalo) stroke(context, HALO, 3.5);
       if (dashed && color >= dashed[0] && color <= dashed[1]) context.setLineDash(DASHES);
       stroke(context, palette[color]!, 1.75);
@@ -225,23 +307,33 @@ export class FieldDrawing {
     });
     if (last.length) {
       context.beginPath();
-      for (const k of last) this.#trace(objects, k, place);
+      for (const k of last) this.#trace(context, objects, k, place);
       stroke(context, HALO, 6);
       stroke(context, SELECTED, 4);
     }
     for (const k of last) {
       context.beginPath();
-      this.#trace(objects, k, place);
+      this.#trace(context, objects, k, place);
       stroke(context, palette[colorOf[k]!]!, 1.75);
     }
-    if (marks.length && objects.side * place.scale > MARKS_FROM && seen.length < MOST_MARKS)
+    if (marks.length && (this.#side ?? objects.side) * place.scale > MARKS_FROM && seen.length < MOST_MARKS)
       this.#drawMarks(objects, seen, place, marks, palette, colorOf);
   }
 
-  /** Add an object to the path: its outline, else a circle around its point, else its box. */
-  #trace(objects: FieldObjects, k: number, { scale, x, y }: Placement): void {
-    const context = this.#context;
+  /** Add an object to the path: its picture, else its outline, else a circle around its point, else its box. */
+  #trace(
+    context: CanvasRenderingContext2D,
+    objects: FieldObjects,
+    k: number,
+    { scale, x, y }: Placement,
+  ): void {
     const { xy, boxes } = objects;
+    if (this.#side !== null) {
+      const side = this.#side * scale;
+      const [left, top] = [objects.centerX(k) * scale + x, objects.centerY(k) * scale + y];
+      context.rect(left - side / 2, top - side / 2, side, side);
+      return;
+    }
     let isEmpty = true;
     objects.eachRing(k, (first, last) => {
       isEmpty = false;
@@ -289,7 +381,8 @@ export class FieldDrawing {
     for (const k of seen) {
       const mark = marks[colorOf[k]!];
       if (!mark) continue;
-      const [left, top] = [objects.centerX(k) * scale + x, objects.centerY(k) * scale + y];
+      const aside = this.#side === null ? 0 : (this.#side * scale) / 2 - MARK_PX / 2; // at a corner of a picture
+      const [left, top] = [objects.centerX(k) * scale + x - aside, objects.centerY(k) * scale + y + aside];
       context.fillStyle = palette[colorOf[k]!]!;
       context.beginPath();
       context.arc(left, top, MARK_PX, 0, 2 * Math.PI);
@@ -303,7 +396,7 @@ export class FieldDrawing {
   /** Draw the box of the object with the focus, larger than the object if that is small on the screen. */
   #drawCurrent(objects: FieldObjects, k: number, { scale, x, y }: Placement): void {
     const context = this.#stage;
-    const side = Math.max(18, objects.longerSide(k) * scale + 10);
+    const side = Math.max(18, (this.#side ?? objects.longerSide(k)) * scale + 10);
     context.beginPath();
     context.rect(
       objects.centerX(k) * scale + x - side / 2,

@@ -107,6 +107,19 @@ export class FieldObjects {
     return best;
   }
 
+  /** The other objects whose centers are nearest to that of an object, the nearest first. */
+  nearest(k: number, most: number): number[] {
+    const [x, y] = [this.centerX(k), this.centerY(k)];
+    const distance = (other: number) => Math.hypot(this.centerX(other) - x, this.centerY(other) - y);
+    for (let reach = 2 * this.side; ; reach *= 2) {
+      const found = this.within(x - reach, y - reach, x + reach, y + reach).filter(
+        (other) => other !== k && distance(other) <= reach,
+      );
+      if (found.length >= Math.min(most, this.n - 1))
+        return found.sort((a, b) => distance(a) - distance(b)).slice(0, most);
+    }
+  }
+
   /** Indices of the objects whose centers are inside a polygon, in order. */
   inside(polygon: readonly Point[]): number[] {
     if (polygon.length < 3) return [];

@@ -536,7 +536,7 @@ export const datasets: Texts['datasets'] = {
     tab: 'Karte',
     title: 'Karte der Bilder',
     about:
-      'Eine Karte hat einen Punkt für jedes Bild. Ähnliche Bilder liegen nah beieinander, nach den Merkmalen eines mit Fotos trainierten Netzes. Finden Sie damit Gruppen ähnlicher Bilder, um ihnen gemeinsam ein Label zu geben, und ungewöhnliche Bilder. Abstände zwischen weit entfernten Punkten haben keine Bedeutung.',
+      'Eine Karte zeigt die Bilder. Ähnliche Bilder liegen nah beieinander, nach den Merkmalen eines mit Fotos trainierten Netzes. Finden Sie damit Gruppen ähnlicher Bilder, um ihnen gemeinsam ein Label zu geben, und ungewöhnliche Bilder. Abstände zwischen weit entfernten Punkten haben keine Bedeutung.',
     duration:
       'Die meiste Zeit brauchen die Merkmale neuer Bilder. Der letzte Schritt dauert bis zu einige Minuten.',
     start: 'Karte berechnen',

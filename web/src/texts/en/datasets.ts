@@ -513,7 +513,7 @@ export const datasets = {
     tab: 'Map',
     title: 'Map of the images',
     about:
-      'A map has a point for each image. Similar images are near each other, by the features of a network trained on photographs. Use it to find groups of similar images, to label them together, and to find unusual images. Distances between far points have no meaning.',
+      'A map shows the images. Similar images are near each other, by the features of a network trained on photographs. Use it to find groups of similar images, to label them together, and to find unusual images. Distances between far points have no meaning.',
     duration:
       'Most of the time is needed for the features of new images. The last step takes up to a few minutes.',
     start: 'Compute the map',
