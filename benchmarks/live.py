@@ -3,7 +3,8 @@
 On five real sets, labels come from the truth: in the order that live suggests, or at random. The script prints, for
 each set, the labels that reach 90% of the accuracy with 1,000 random labels (median of the seeds), the accuracy of the
 20 most certain images of each predicted class with five labels a class, and, for users who stop as soon as they like
-the number, how often its interval contains the accuracy on all other images at that time.
+the number, how often its interval contains the accuracy on all images without a label at that time, and how far the
+number is from it on average.
 
     python benchmarks/live.py [--data ../shared/data] [--seeds 3] [--users 20]
 """
@@ -148,6 +149,7 @@ def check_estimate(name: str, images: LiveImages, truth: list[str], n_users: int
         For how many of them the interval contains the accuracy when they stop.
     """
     covered = {"who stop at 30 test images": 0, "who stop when they like the number": 0}
+    differences: list[float] = []
     for user in range(n_users):
         live = Live(images, [None] * len(truth), test_of(len(truth), 1_000 + user))
         liked = np.random.default_rng(user).uniform(0.5, 0.9)
@@ -161,17 +163,20 @@ def check_estimate(name: str, images: LiveImages, truth: list[str], n_users: int
             estimate = live.estimate()
             if estimate.low is None or estimate.high is None:
                 continue
-            drawn = np.flatnonzero(live.is_test)
-            rest = drawn[[live.labels[row] is None for row in drawn]]
-            is_covered = estimate.low <= accuracy(live, truth, rest) <= estimate.high
+            rest = np.flatnonzero([label is None for label in live.labels])
+            right = accuracy(live, truth, rest)
+            is_covered = estimate.low <= right <= estimate.high
             if not has_stopped and (estimate.n_right / estimate.n >= liked or estimate.n >= 30):
                 has_stopped = True
                 covered["who stop when they like the number"] += is_covered
             if estimate.n >= 30:
                 covered["who stop at 30 test images"] += is_covered
+                differences.append(estimate.n_right / estimate.n - right)
                 break
     for who, n in covered.items():
         print(f"{name}: the interval contains the accuracy for {n} of {n_users} users {who}")
+    mean, sd = np.mean(differences), np.std(differences)
+    print(f"{name}: with 30 test images, number minus accuracy is {mean:+.3f} on average, SD {sd:.3f}")
     return covered["who stop when they like the number"]
 
 

@@ -77,6 +77,7 @@ def test_labels_undo_and_exclusions_change_the_predictions_of_all_others_at_once
     # No prediction with labels of one class; then all images without a label outside the test set have one.
     first = label(workspace, dataset_id, [image for image in pool if class_of(image) == "small"][:4])
     assert {image.predicted for image in listed(workspace, dataset_id)} == {None}
+    assert [(each.name, each.is_left_out) for each in live_state(workspace, dataset_id).classes] == [("small", False)]
     before = label(workspace, dataset_id, [image for image in pool if class_of(image) == "large"][:4])
     images = listed(workspace, dataset_id)
     predicted = [image for image in images if image.predicted is not None]

@@ -15,6 +15,7 @@ import coverslip as cs
 from coverslip.audit import live as audit_live
 from coverslip.audit.live import FEWEST_FOR_INTERVAL, Live, LiveImages, LivePrediction
 from coverslip.errors import CoverslipError
+from coverslip.messages import message
 
 N = 60
 
@@ -40,11 +41,14 @@ def predicted(live: Live) -> list[str | None]:
 def test_a_label_of_each_class_predicts_all_others() -> None:
     live = live_of()
     assert predicted(live) == [None] * N
+    assert {each.reason for each in live.predict()} == {message("live-one-class", n=0, name="")}
     live.label(["0.png"], "a")
-    assert predicted(live) == [None] * N  # of one class
+    assert predicted(live) == [None] * N
+    assert {each.reason for each in live.predict()} == {message("live-one-class", n=1, name="a")}
     live.label(["/cells/1.png"], "b")
     live.label(["2.png"], " c ")
     assert predicted(live) == ["a", "b", "c"] * (N // 3)
+    assert {each.reason for each in live.predict()} == {None}
     live.label(["2.png"], None)
     assert set(predicted(live)) == {"a", "b"}
 
@@ -69,7 +73,7 @@ def test_labels_of_the_test_set_are_not_fitted_and_its_images_show_no_prediction
             each.label([f"{k}.png"], "abc"[k % 3])
     rows = live.predict()
     assert [row.predicted for row in rows[:6]] == ["a", "b", "c"] * 2  # labeled, so that nobody is influenced
-    assert [row.predicted for row in rows[6:12]] == [None] * 6
+    assert [(row.predicted, row.reason) for row in rows[6:12]] == [(None, message("live-of-test", is_test=True))] * 6
     assert [row.predicted for row in other.predict()] == [row.predicted for row in rows]
     assert not {each.image_id for each in live.suggest(N)} & {f"{k}.png" for k in range(12)}
     assert (live.estimate().n_right, live.estimate().n, live.estimate().n_reserved) == (6, 6, 12)
@@ -120,6 +124,8 @@ def test_more_labels_are_expected_to_add_accuracy_where_they_did_so_far() -> Non
     assert gains[1] == pytest.approx(0, abs=1e-4)
     few = Live(LiveImages(names, names, tuple("ab" * 100), features), ["abc"[k] for k in truth], np.arange(200) < 0)
     assert few.estimate().gain is None  # of two groups, whose images resemble each other
+    rare = Live(LiveImages(names, names, (None,) * 200, features), [*names[:90], *["a"] * 110], np.arange(200) < 20)
+    assert rare.estimate().gain is None  # of classes with one label, of which no held-out image can be right
 
 
 def test_the_interval_is_over_groups_from_thirty_images_on() -> None:

@@ -20,7 +20,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.learning_curve import FEWEST_GROUPS, gram_matrix, nested_order, predict_by_size
+from coverslip.audit.learning_curve import (
+    FEWEST_GROUPS,
+    FEWEST_IMAGES_OF_A_CLASS,
+    gram_matrix,
+    nested_order,
+    predict_by_size,
+)
 from coverslip.audit.selecting import (
     FEWEST_LABELS,
     draw_of_name,
@@ -114,6 +120,7 @@ class LivePrediction:
     predicted: str | None
     margin: float | None  # between the logits of the two most probable classes: not calibrated, for orders only
     is_test: bool  # whether it is in the reserved test set, whose labels are not fitted
+    reason: Message | None  # why no class is predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,8 @@ class LiveEstimate(DocumentedFields):
 
     n_right: int
     n: int
-    """Labeled images of the reserved test set, of classes with fitted labels or not."""
+    """Labeled images of the reserved test set, of classes with fitted labels or not; 0: fewer than two classes have
+    fitted labels."""
     low: float | None
     """Of the 95% confidence interval of the accuracy: exact (Clopper-Pearson), from 30 images on over groups, if there
     are groups; null: fewer than 10 images are labeled."""
@@ -136,7 +144,8 @@ class LiveEstimate(DocumentedFields):
     macro_f1: Metric | None
     """With its 95% confidence interval; null: a class has labels, but fewer than 10 of labeled test images."""
     gain: float | None
-    """Accuracy that 50 more labels are expected to add, by a learning curve of the fitted ones; null: fewer than 60."""
+    """Accuracy that 50 more labels are expected to add, by a learning curve of the fitted ones; null: fewer than 60, or
+    on average fewer than 10 of a class."""
 
 
 FEWEST_FOR_INTERVAL = 10  # labeled test images, and for macro-F1 in each class
@@ -242,6 +251,11 @@ class Live:
         return np.flatnonzero((are_labeled == has_label) & ~self.is_test & ~self._is_tied() & ~self._is_excluded)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes with labels that are fitted; from two on, images are predicted."""
+        return tuple(sorted({str(self._labels[row]) for row in self.rows(has_label=True).tolist()}))
+
+    @property
     def n_tied(self) -> int:
         """Number of labeled images that are not fitted, because they are copies of test images or of their groups."""
         are_labeled = np.array([label is not None for label in self._labels], bool)
@@ -270,15 +284,22 @@ class Live:
         return [*map(draw_of_name, self.images.image_ids)]
 
     def predict(self) -> list[LivePrediction]:
-        """Return the prediction of each image, in the order of the dataset. Their number is that of readable images."""
+        """Return the prediction of each image, in the order of the dataset. Their number is that of readable images.
+
+        Where no class is predicted, `reason` says why.
+        """
         fit = self.fit
         predicted, margin = (None, None) if fit is None else (fit.predicted.tolist(), fit.margin.tolist())
-        rows, is_hidden = [], self.is_test | self._is_tied()
+        rows, is_hidden, classes = [], self.is_test | self._is_tied(), self.classes
+        one_class = message("live-one-class", n=len(classes), name=", ".join(classes))
         for row, (image_id, path, label) in enumerate(
             zip(self.images.image_ids, self.images.paths, self._labels, strict=True)
         ):
             is_test = bool(self.is_test[row])
-            is_shown = fit is not None and not (is_hidden[row] and label is None)
+            reason = one_class if fit is None else None
+            if is_hidden[row] and label is None:
+                reason = message("live-of-test", is_test=is_test)
+            is_shown = reason is None
             rows.append(
                 LivePrediction(
                     image_id,
@@ -287,6 +308,7 @@ class Live:
                     fit.classes[predicted[row]] if is_shown and fit is not None and predicted else None,
                     margin[row] if is_shown and margin else None,
                     is_test,
+                    reason,
                 )
             )
         return rows
@@ -378,7 +400,9 @@ class Live:
             return None
         rng = np.random.default_rng(_SEED)
         some = np.sort(rng.permutation(labeled)[:_MOST_FOR_GAIN])
-        label = np.unique([str(self._labels[row]) for row in some.tolist()], return_inverse=True)[1]
+        names, label = np.unique([str(self._labels[row]) for row in some.tolist()], return_inverse=True)
+        if len(some) < FEWEST_IMAGES_OF_A_CLASS * len(names):  # a held-out image of a class with one label is not right
+            return None
         unit = group_codes(np.array([self.images.groups[row] or "" for row in some.tolist()]))
         if unit.max() + 1 < FEWEST_GROUPS:
             return None

@@ -872,6 +872,16 @@ no-readable-image-to-suggest = Kein Bild ohne Label ist lesbar
 no-live-image = Es gibt kein Bild { $name }
     .do = Verwenden Sie eine ID oder einen Pfad aus `live.predict()`.
 
+live-one-class = { $n ->
+        [0] kein Bild außerhalb des Testsets hat ein Label: Geben Sie Bildern von zwei Klassen ein Label
+       *[other] nur { $name } hat Labels außerhalb des Testsets: Geben Sie einem Bild einer zweiten Klasse ein Label
+    }
+
+live-of-test = { $is_test ->
+        [true] ein Bild des Testsets zeigt keine Vorhersage, bis es ein Label hat
+       *[false] die Kopie eines Testbilds oder ein Bild aus dessen Gruppe zeigt keine Vorhersage
+    }
+
 no-number-of-suggestions = Die Anzahl der vorzuschlagenden Bilder muss mindestens 1 sein, ist aber { $n }
     .do = Geben Sie eine Zahl ein, zum Beispiel 20.
 

@@ -872,6 +872,16 @@ no-readable-image-to-suggest = No image without a label can be read
 no-live-image = There is no image { $name }
     .do = Use an ID or a path of `live.predict()`.
 
+live-one-class = { $n ->
+        [0] no image outside the test set has a label: label images of two classes
+       *[other] only { $name } has labels outside the test set: label an image of a second class
+    }
+
+live-of-test = { $is_test ->
+        [true] an image of the test set shows no prediction until it has a label
+       *[false] a copy of a test image, or an image of its group, shows no prediction
+    }
+
 no-number-of-suggestions = The number of images to suggest must be at least 1, but is { $n }
     .do = Enter a number such as 20.
 

@@ -221,7 +221,7 @@ def _fitted(connection: Connection, row: AnyRow, loaded: _Loaded) -> LiveView:
         image_ids=live.images.image_ids,
         predicted=dict(zip(listed, names, strict=True)),
         margins=dict(zip(listed, margins, strict=True)),
-        classes=() if fit is None else fit.classes,
+        classes=live.classes,
         n_included=len(row_ids) - int(np.isin(row_ids, excluded).sum()),
         n_fitted=len(live.rows(has_label=True)),
         n_tied=live.n_tied,

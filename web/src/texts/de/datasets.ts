@@ -504,6 +504,8 @@ export const datasets: Texts['datasets'] = {
       }),
     orders: { suggested: 'Bilder vorschlagen', uncertain: 'Unsicherste zuerst' },
     renew: 'Reihenfolge nach den aktuellen Labels erneuern',
+    oneClass: (name) =>
+      `Nur ${name} hat Labels außerhalb des Testsets, daher keine Vorhersage: Geben Sie einem Bild einer zweiten Klasse ein Label`,
     leftOut: (names) => `Kein Label außerhalb des Testsets, daher nie vorhergesagt: ${names.join(', ')}`,
     tied: (n) =>
       plural(n, {
@@ -523,7 +525,7 @@ export const datasets: Texts['datasets'] = {
     },
     skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
     estimateHelp:
-      'Die Genauigkeit auf zufällig gezogenen Bildern, an deren Labels nicht angepasst wird, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',
+      'Die Genauigkeit auf zufälligen Bildern von denen, die beim Einschalten kein Label hatten, nicht nur von den übrigen, mit 95-%-Konfidenzintervall. An ihre Labels wird nicht angepasst. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',
     reserved: (n, total) => `Testdaten: ${count(n)} von ${count(total)} mit Label`,
     reservedHelp:
       'Bilder, die eine Reihenfolge anbietet, sind öfter selten oder mehrdeutig als die des Datensatzes; Metriken auf ihnen sind verzerrt. Die reservierten Testbilder sind zufällig und werden ohne Vorhersage gezeigt. Die mit Label sind die Testdaten von Trainings.',

@@ -481,6 +481,8 @@ export const datasets = {
       }),
     orders: { suggested: 'Suggest images', uncertain: 'Least certain first' } as Record<string, string>,
     renew: 'Renew the order by the current labels',
+    oneClass: (name: string) =>
+      `Only ${name} has labels outside the test set, so nothing is predicted: label an image of a second class`,
     leftOut: (names: string[]) => `No label outside the test set, so never predicted: ${names.join(', ')}`,
     tied: (n: number) =>
       plural(n, {
@@ -501,7 +503,7 @@ export const datasets = {
     },
     skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
     estimateHelp:
-      'The accuracy on images that were drawn at random and whose labels are not fitted, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
+      'The accuracy on random images of those without a class when live was switched on, not only of the remaining ones, with its 95% confidence interval. Their labels are not fitted. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
     reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,
     reservedHelp:
       'Images that an order offers contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random, and shown without a prediction. Labeled ones are the test set of trainings.',
