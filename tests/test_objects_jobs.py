@@ -319,6 +319,11 @@ def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from
 ) -> None:
     card = cs.open_run(job / "run").card
     assert (card.of_objects, card.found_by) == (True, None)
+    with_clump = card.trained_on.model_copy(update={"width_px": (20, 100), "height_px": (20, 100)})
+    assert [with_clump.is_field(side, side) for side in (40, SIDE)] == [False, True]
     with pytest.raises(BadDataset) as refused:
         cs.predict(job / "run", job / "fields", out=tmp_path / "p.csv", device="cpu")
     assert refused.value.code == "fields-without-found-objects"
+    with refusing(CoverslipError, "watched-fields"):
+        cs.watch(job / "run", job / "fields", out=tmp_path / "w.csv", device="cpu", quiet_seconds=0)
+    assert not rows_of(tmp_path / "w.csv")

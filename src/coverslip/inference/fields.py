@@ -27,7 +27,7 @@ def with_objects_of_fields(
 ) -> Dataset:
     """Return images in which whole fields are replaced with their objects, for a classifier of objects.
 
-    Images are whole fields if they are no region of their file and larger than the objects of the training.
+    Images are whole fields if they are no region of their file and much larger than the objects of the training.
 
     Args:
         card: of the classifier.

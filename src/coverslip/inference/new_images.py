@@ -27,7 +27,7 @@ from coverslip.images.preprocessing import (
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.inference.summarising import SampleImages, proportions_of_images, why_not_corrected
 from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
-from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.classifier import FIELD_FACTOR, ClassifierCard
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import images_of
@@ -35,7 +35,6 @@ from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import OtherPixels
 
 _SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
-_FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view
 _BY_CHANCE = 0.01  # warning for results that are less probable than this by chance
 _FIELD = "field of view"  # the kind of difference of images that may be whole fields
 _PIXEL_SIZE = "pixel size"
@@ -107,7 +106,7 @@ class Differences:
         if record.plan.has_physical_size:
             return
         width, height = str(image.width_px), str(image.height_px)
-        if record.plan.region is None and self._is_field(image):
+        if record.plan.region is None and trained_on.is_field(image.width_px, image.height_px):
             n = image.width_px * image.height_px // trained_on.usual_area_px
             yield _FIELD, message("image-is-field", width=width, height=height, n_times=n)
         elif not (_is_near(image.width_px, trained_on.width_px) and _is_near(image.height_px, trained_on.height_px)):
@@ -122,9 +121,6 @@ class Differences:
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
             difference = message("larger-than-canvas", canvas_px=self._preprocessing.canvas_px)
             yield difference, difference
-
-    def _is_field(self, image: PreprocessedImage) -> bool:
-        return image.width_px * image.height_px >= _FIELD_FACTOR * self._trained_on.usual_area_px
 
     def notes(self) -> list[Note]:
         """Return a note per kind of difference, then the notes on the reading of images."""
@@ -142,7 +138,7 @@ class Differences:
 
     def _note(self, difference: Message | str, n: int) -> Note:
         if difference == _FIELD:
-            return note("field-of-view", level="warning", n_images=n, factor=_FIELD_FACTOR)
+            return note("field-of-view", level="warning", n_images=n, factor=FIELD_FACTOR)
         if difference == _PIXEL_SIZE and self._other_pixel_size is not None:
             image_id, um = self._other_pixel_size
             size = {"image": one_line(image_id, 80), "um": um, "trained_um": self._trained_um}

@@ -483,8 +483,8 @@ def watch(
 
     Raises:
         BadDataset: the folder does not exist, or the channels of an image have other names than in training.
-        CoverslipError: the format is Parquet; the classifier reads several files per image; the table has rows of
-            another classifier or other columns.
+        CoverslipError: the format is Parquet; the classifier reads several files per image; an image is a whole
+            field, and the classifier is one of objects; the table has rows of another classifier or other columns.
         Conflict: another process writes this table.
 
     Examples:
@@ -654,6 +654,8 @@ def _predict_unchanged(
     try:
         with closing(classifier.predict_with_pixels(records, batch_size=batch_size, stop=stop)) as rows:
             for record, digest, (row, _) in zip(records, digests, rows, strict=True):
+                if row.reason is not None and row.reason.code == "image-is-whole-field":
+                    raise CoverslipError("watched-fields", file=record.path)
                 is_incomplete = row.decision == UNREADABLE and images.wait_longer(record.path)
                 if images.is_unchanged(record.path) and not is_incomplete:
                     yield row, digest

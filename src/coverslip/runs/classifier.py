@@ -111,7 +111,7 @@ _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked", "expected"})
 
 
-FIELD_FACTOR = 2  # see `is_field`
+FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view
 _SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
 
 
@@ -152,11 +152,11 @@ class TrainedOn(DocumentedModel):
         return Rescaling(self.pixel_size_um, (self.width_px[1], self.height_px[1]) if is_one_size else None)
 
     def is_field(self, width_px: int, height_px: int) -> bool:
-        """Return whether an image is more than twice as wide or high as all training images.
+        """Return whether an image is so much larger than training images that it may be a whole field of view.
 
-        If these are objects, it is a whole field of view.
+        If these are objects, it is one. A single large object among them does not hide that.
         """
-        return width_px > FIELD_FACTOR * self.width_px[1] or height_px > FIELD_FACTOR * self.height_px[1]
+        return width_px * height_px >= FIELD_FACTOR * self.usual_area_px
 
     def has_other_pixel_size(self, pixel_size_um: PixelSize) -> bool:
         """Return whether a pixel size differs by more than 10% from those of the training images."""

@@ -133,6 +133,9 @@ parquet-not-growable = An Parquet-Dateien können keine Zeilen angehängt werden
 watched-channel-files = Dieser Klassifikator liest für jedes Bild mehrere Dateien, daher kann coverslip nicht feststellen, wann ein Bild vollständig ist
     .do = Machen Sie die Vorhersage für diese Bilder, wenn alle Dateien vorhanden sind.
 
+watched-fields = Dieses Bild ist ein ganzes Gesichtsfeld, und der Klassifikator klassifiziert Objekte, die coverslip in einem überwachten Ordner nicht sucht
+    .do = Machen Sie die Vorhersage für den Ordner, wenn seine Bilder vollständig sind: „coverslip predict“ ohne --watch findet die Objekte.
+
 rows-of-other-classifier = Die Zeilen dieser Tabelle sind Vorhersagen eines anderen Klassifikators oder mit anderen Klassenanteilen
     .do = Wählen Sie einen anderen Namen für die Tabelle.
 

@@ -133,6 +133,9 @@ parquet-not-growable = Rows cannot be appended to Parquet files
 watched-channel-files = This classifier reads several files for each image, so coverslip cannot determine when an image is complete
     .do = Predict these images when all files exist.
 
+watched-fields = This image is a whole field of view, and the classifier classifies objects, which coverslip does not find in a watched folder
+    .do = Predict the folder when its images are complete: `coverslip predict` without --watch finds the objects.
+
 rows-of-other-classifier = The rows of this table are predictions of another classifier or of other class proportions
     .do = Choose another name for the table.
 
