@@ -56,7 +56,7 @@ export function colorsOf(
     }
   }
   if (by === 'class') for (const k of values?.excluded ?? []) colorOf[k] = none + 1;
-  const marks = by === 'class' ? drawn.marks : [];
+  const marks = by === 'class' ? [...drawn.marks, '', '', '', '×'] : []; // excluded objects are crossed out
   const dashed = [classes.length, classes.length + 1] as const; // uncertain and unfamiliar
   return {
     coloring: { palette, marks, colorOf, ...(by === 'class' ? { dashed } : {}) },
