@@ -30,10 +30,7 @@ const pages: [string, LazyPage][] = [
   ['/datasets/:dataset/second-reading', drawn],
   [
     '/datasets/:id/objects',
-    page(
-      ['datasets', 'fields', 'predict'],
-      () => import('./features/datasets/objects/FindObjectsPage.svelte'),
-    ),
+    page(['fields', 'predict'], () => import('./features/datasets/objects/FindObjectsPage.svelte')),
   ],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
