@@ -143,6 +143,14 @@ def test_a_folder_that_is_open_already_is_continued_or_opened_again(page: "Page"
     page.wait_for_url(re.compile(f"/datasets/(?!{first['id']})"))
 
 
+def test_a_drop_whose_dialog_cannot_be_loaded_is_an_error(page: "Page", app_server: RunningApp) -> None:
+    page.route(re.compile("/assets/DropDialog"), lambda route: route.abort())
+    open_page(page, "/")
+    for _ in range(2):
+        drop(page, save_cells(app_server.root / "cannot be asked"))
+        page.get_by_role("alert").get_by_role("button", name="Close").click()
+
+
 def answers(page: "Page") -> list[str]:
     dialog = page.get_by_role("dialog", name=re.compile("."))
     dialog.locator(".choice").first.wait_for()

@@ -20,7 +20,7 @@ PAGES = {  # address, and what is there once the page has its data
     "runs/{run}": "main h2",
     "runs/{run}?tab=trust&part=curves": "main figure img",
     "predictions/{prediction}": "[role=gridcell]",
-    "studies/{study}": "main table",
+    "studies/{study}": "main ul",
 }
 
 

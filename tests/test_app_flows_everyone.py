@@ -27,6 +27,12 @@ def open_all_folds(page: "Page") -> None:
     page.get_by_text(re.compile(r"\d training image")).wait_for()
 
 
+def open_the_tables(page: "Page") -> None:
+    for name in ("Differences from the baseline", "Trainings"):
+        page.get_by_role("heading", name=name, exact=True).click()
+    page.get_by_role("table").first.wait_for()
+
+
 def choose_a_folder(page: "Page") -> None:
     page.get_by_role("button", name="Choose a folder").click()
     chooser = page.get_by_role("dialog")
@@ -147,7 +153,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "compare": ("/compare?runs={run},{folds}", see("Metrics of each run")),
     "studies": ("/studies", see("Two networks")),
     "new study": ("/studies/new", plan_a_study),
-    "study": ("/studies/{study}", see("Differences from the baseline")),
+    "study": ("/studies/{study}", open_the_tables),
     "predict": ("/predict?classifier={run}", see("Earlier predictions")),
     "classifier": ("/classifiers/{run}", see("Metrics on test images")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from browser import JOB_MS, RunningApp, Stock, open_page, tiny_plan
 from drawing import write_cells
@@ -87,6 +88,24 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
     page.get_by_role("heading", name="Limitations").wait_for()
+
+
+def test_the_forest_plot_shows_the_values_of_the_comparison(page: "Page", stock: Stock) -> None:
+    comparison = stock.app.get(f"jobs/{stock.study}/results")["comparison"]
+    (part,) = comparison["datasets"]
+    means = sorted(row["metrics"][comparison["metric"]]["mean"] for row in part["scores"])
+    open_page(page, f"/studies/{stock.study}")
+    plot = page.get_by_role("list", name=re.compile("on Cells of two clinics"))
+    page.get_by_text(re.compile("has the best Macro-F1 of 2 networks")).wait_for()
+    rows = plot.get_by_role("listitem").all()
+    assert sorted(float(re.findall(r"0\.\d+|1\.000", row.inner_text())[0]) for row in rows) == pytest.approx(
+        means, abs=0.0006
+    )
+    ticks = plot.locator(".tick").all()
+    at = [float((tick.get_attribute("x") or "").rstrip("%")) for tick in ticks]
+    per_unit, start = np.polyfit(at, [float(tick.inner_text()) for tick in ticks], 1)
+    dots = [float((dot.get_attribute("cx") or "").rstrip("%")) for dot in plot.locator("circle.dot").all()]
+    assert sorted(start + per_unit * dot for dot in dots) == pytest.approx(means, abs=0.0006)
 
 
 @pytest.mark.exhaustive

@@ -103,6 +103,8 @@ def test_folders_and_a_table_give_conditions(lab: Lab) -> None:
     first, second = SAMPLES[:2]
     table = read(f"day;well;condition;block\n1;{first};dose 0;a\n1;{second};;b\n1;plate9;dose 1;a\n")
     assert table == {"conditions": {first: "dose 0"}, "blocks": {first: "a", second: "b"}, "unknown": ["plate9"]}
+    table = read(f"block,well,condition\n{first},{second},dose 0\n")  # a block has the name of a sample
+    assert (table["conditions"], table["blocks"]) == ({second: "dose 0"}, {second: first})
     assert read(f"well,dose\n{first},0\n")["conditions"] == {first: "0"}
     for text, code in (
         ("well,condition\nrep1,0\n", "sample-table-without-samples"),

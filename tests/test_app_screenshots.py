@@ -36,7 +36,7 @@ PAGES = {  # address, and what is there once the page is whole
     "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
     "trust": ("/runs/{fine-tuned}?tab=trust&part=curves", "figure img:visible"),
     "result-images": ("/runs/{fine-tuned}?tab=images", "[role=gridcell] .picture >> nth=3"),
-    "study": ("/studies/{study}", "main table >> nth=0"),
+    "study": ("/studies/{study}", "main ul >> nth=0"),
 }
 N_DAILY = 9  # of the pages; `test_app_results.py` and `test_app_layout.py` look at the others too
 IMAGES_ARE_LOADED = """[...document.images].every((image) => {

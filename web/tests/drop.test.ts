@@ -16,6 +16,7 @@ const folder = named('a/1.png', 'b/2.png');
 test('the likely answer depends on the files', () => {
   const answers = (...names: string[]) => answersFor(named(...names), on('/'), EDITOR);
   expect(answers('cells.coverslip')).toEqual(['import']);
+  expect(answers('cells.coverslip', 'a.png')).not.toContain('import');
   expect(answers('conditions.csv')).toEqual(['find-table']);
   expect(answers('cell.png')).toEqual(['show', 'predict', 'unlabeled']);
   expect(answers('1.png', '2.png')).toEqual(['unlabeled', 'predict']);
@@ -37,6 +38,9 @@ test('the likely answer depends on the page', () => {
     expect([first(page), first(page, image)], page).toEqual(['predict', 'show']);
   expect(first('/datasets/1?tab=images')).toBe('add');
   expect(answersFor(folder, on('/runs/1'), EDITOR)).toContain('evaluate');
+  const tables = (...names: string[]) => answersFor(named(...names), on('/predictions/1'), EDITOR);
+  expect(tables('conditions.csv')).toEqual(['conditions', 'find-table']);
+  expect(tables('1.csv', '2.csv')).toEqual(['find-table']); // one would be ignored
   expect(answersFor(image, on('/runs/1'), EDITOR)).not.toContain('evaluate');
 });
 

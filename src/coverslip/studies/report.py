@@ -65,21 +65,24 @@ def result_of(comparison: StudyComparison) -> str:
         if (each.arm, each.reference) == ("A", "B") and each.difference.value is not None
     ]
     if of_protocol:
-        largest = max(of_protocol, key=lambda each: (each.value or 0) * (1 if comparison.is_higher_better else -1))
+        headline = max(of_protocol, key=lambda each: (each.value or 0) * (1 if comparison.is_higher_better else -1))
         of_recipe = [
             each.reference_value
             for each in comparison.arm_differences
-            if (each.dataset, each.name, each.arm, each.reference) == (largest.dataset, largest.name, "B", "C")
+            if (each.dataset, each.train_per_class, each.name)
+            == (headline.dataset, headline.train_per_class, headline.name)
+            and (each.arm, each.reference) == ("B", "C")
         ]
         recipe_value = next((value for value in of_recipe if value is not None), None)
-        difference = largest.difference
+        difference = headline.difference
         return text(
             "study-result-arms",
-            name=largest.name,
+            name=headline.name,
             metric=metric,
-            dataset=largest.dataset,
-            published=number(largest.value),
-            honest=number(largest.reference_value),
+            dataset=headline.dataset,
+            n=len(of_protocol),
+            published=number(headline.value),
+            honest=number(headline.reference_value),
             difference=signed(difference.value),
             has_interval=difference.low is not None,
             low=signed(difference.low),
@@ -100,6 +103,7 @@ def result_of(comparison: StudyComparison) -> str:
             dataset=_of_part(part),
             value=number(best.mean),
             n=len(scores),
+            has_weights=len({row.regime for row in scores}) > 1,
             has_difference=compared is not None,
             baseline="" if compared is None else compared.baseline,
             verdict="" if compared is None else verdict(compared, part),

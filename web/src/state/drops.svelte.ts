@@ -12,12 +12,14 @@ export interface NamedFiles {
 class Drops {
   /** The files, which are listed meanwhile; null: there are none. */
   files = $state.raw<Promise<NamedFiles> | null>(null);
+  /** They are uploaded: other files, or closing the dialog, would cancel the upload. */
+  isBusy = $state(false);
   /** A table of samples, for the page of the samples. */
   table = $state.raw<File | null>(null);
 
   /** Ask what to do with files. A drop must be offered while its event is handled: later it is empty. */
   offer(source: FileList | DataTransfer): void {
-    this.files = filesOf(source);
+    if (!this.isBusy) this.files = filesOf(source);
   }
 }
 

@@ -416,7 +416,10 @@ study-method = korrigierter t-Test für wiederholte Aufteilungen (Nadeau und Ben
 
 study-error-rates = In simulierten Studien mit fünf Folds und ohne wahren Unterschied findet der gepaarte t-Test in 6 % bis 8 % der Studien einen signifikanten Unterschied, der Bootstrap in 19 % bis 21 % und der korrigierte Test in 2 %.
 
-study-result-arms = { $metric } von { $name } auf { $dataset }: { $published } mit Rezept und Protokoll der Publikation, { $honest } ohne die Abkürzungen des Protokolls. Das Protokoll macht { $difference } aus{ $has_interval ->
+study-result-arms = { $metric } von { $name } auf { $dataset }: { $published } mit Rezept und Protokoll der Publikation{ $n ->
+        [one] {""}
+       *[other] {" "}(das beste von { $n } Ergebnissen)
+    }, { $honest } ohne die Abkürzungen des Protokolls. Das Protokoll macht { $difference } aus{ $has_interval ->
         [true] {" "}(95-%-KI { $low } bis { $high })
        *[false] {""}
     }.{ $has_own ->
@@ -426,7 +429,10 @@ study-result-arms = { $metric } von { $name } auf { $dataset }: { $published } m
 
 study-result-networks = { $n ->
         [one] { $metric } von { $name } auf { $dataset }: { $value }.
-       *[other] { $name } hat den besten Wert ({ $metric }) von { $n } Netzen auf { $dataset }: { $value }.
+       *[other] { $has_weights ->
+            [true] { $name } hat den besten Wert ({ $metric }) von { $n } Kombinationen aus Netz und Anfangsgewichten auf { $dataset }: { $value }.
+           *[false] { $name } hat den besten Wert ({ $metric }) von { $n } Netzen auf { $dataset }: { $value }.
+        }
     }{ $has_difference ->
         [true] {" "}Im Vergleich mit { $baseline }: { $verdict }.
        *[false] {""}

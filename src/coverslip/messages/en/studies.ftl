@@ -416,7 +416,10 @@ study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the com
 
 study-error-rates = In simulated studies with five folds and no true difference, the paired t test finds a significant difference in 6% to 8% of the studies, the bootstrap in 19% to 21%, and the corrected test in 2%.
 
-study-result-arms = { $metric } of { $name } on { $dataset }: { $published } with the recipe and protocol of the publication, { $honest } without the shortcuts of the protocol. The protocol adds { $difference }{ $has_interval ->
+study-result-arms = { $metric } of { $name } on { $dataset }: { $published } with the recipe and protocol of the publication{ $n ->
+        [one] {""}
+       *[other] {" "}(the best of { $n } results)
+    }, { $honest } without the shortcuts of the protocol. The protocol adds { $difference }{ $has_interval ->
         [true] {" "}(95% CI { $low } to { $high })
        *[false] {""}
     }.{ $has_own ->
@@ -426,7 +429,10 @@ study-result-arms = { $metric } of { $name } on { $dataset }: { $published } wit
 
 study-result-networks = { $n ->
         [one] { $metric } of { $name } on { $dataset }: { $value }.
-       *[other] { $name } has the best { $metric } of { $n } networks on { $dataset }: { $value }.
+       *[other] { $has_weights ->
+            [true] { $name } has the best { $metric } of { $n } combinations of network and initial weights on { $dataset }: { $value }.
+           *[false] { $name } has the best { $metric } of { $n } networks on { $dataset }: { $value }.
+        }
     }{ $has_difference ->
         [true] {" "}Compared with { $baseline }: { $verdict }.
        *[false] {""}

@@ -396,7 +396,8 @@ def finish_upload(
             row = open_row(connection, upload_id)
             added_to = None if dataset_id is None else dataset_row(connection, dataset_id)
         files = workspace.uploads / upload_id / "files"
-        is_labeled = row.is_labeled if is_labeled is None else is_labeled
+        if is_labeled is None:
+            is_labeled = (added_to or row).is_labeled
         if ignores_table:
             path = files
         elif choices is None:

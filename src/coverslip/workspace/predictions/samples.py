@@ -155,8 +155,9 @@ def read_sample_table(workspace: Workspace, prediction_id: str, file: Path) -> S
         names = {stem: name for name in samples if of_stem[stem := os.path.splitext(name)[0]] == 1} | names  # noqa: PTH122
     rows = list(open_text_table(file).named_rows())
     columns = list(rows[0]) if rows else []
-    key = next((column for column in columns if any(row[column] in names for row in rows)), None)
-    if key is None:
+    n_named = {column: sum(row[column] in names for row in rows) for column in columns}
+    key = max(columns, key=lambda column: (column not in _OF_TWO, n_named[column]), default=None)
+    if key is None or not n_named[key]:
         raise CoverslipError("sample-table-without-samples", sample=samples[0])
     others = {column if len(columns) > 2 else _CONDITION: column for column in columns if column != key}
     if _CONDITION not in others:

@@ -12,7 +12,7 @@ const ARCHIVE = /\.zip$/i;
 /** What the files are together; null if there are none. */
 export function kindOf({ files }: NamedFiles): Kind | null {
   if (!files.length) return null;
-  if (files.some(({ name }) => name.endsWith('.coverslip'))) return 'classifier';
+  if (files.every(({ name }) => name.endsWith('.coverslip'))) return 'classifier';
   if (files.every(({ name }) => TABLE.test(name))) return 'table';
   return files.length === 1 && !ARCHIVE.test(files[0]!.name) ? 'image' : 'images';
 }
@@ -54,7 +54,10 @@ export function answersFor(files: NamedFiles, page: PageItems, { hasClassifiers,
   if (kind === null) return [];
   if (!canEdit) return kind === 'image' && hasClassifiers ? ['show'] : [];
   if (kind === 'classifier') return ['import'];
-  if (kind === 'table') return page.prediction ? ['conditions', 'find-table'] : ['find-table'];
+  if (kind === 'table') {
+    const isOne = files.files.length === 1; // others would be ignored
+    return page.prediction && isOne ? ['conditions', 'find-table'] : ['find-table'];
+  }
   const isLabeled = mayHaveLabels(files);
   const predict: Answer[] = !hasClassifiers ? [] : kind === 'image' ? ['show', 'predict'] : ['predict'];
   const open: Answer[] = isLabeled ? ['labeled', 'unlabeled'] : ['unlabeled'];

@@ -12,6 +12,7 @@ export const accounts: Texts['accounts'] = {
       'Wenn Sie das Passwort vergessen haben, bitten Sie einen Administrator um eine neue Einladung.',
   },
   signOut: 'Abmelden',
+  dropInProject: 'Öffnen Sie ein Projekt und legen Sie die Dateien dort ab.',
   invitation: {
     title: (name) => `Willkommen, ${name}`,
     intro:

@@ -62,8 +62,8 @@ export const studies: Texts['studies'] = {
       'Wählen Sie die Netze für den Vergleich. Netze der Publikation behalten ihre eigenen Einstellungen. Für andere Netze gelten die Einstellungen der Studie.',
     networkChoice: {
       none: 'Noch ist kein Netz gewählt. Wählen Sie Netze aus der Liste.',
-      size: (parameters, hasWeights) =>
-        `${parameters} Parameter, Gewichte ${hasWeights ? '' : 'nicht '}auf diesem Computer`,
+      size: (parameters) => `${parameters} Parameter`,
+      weights: (areHere) => `Gewichte ${areHere ? '' : 'nicht '}auf diesem Computer`,
       all: 'Alle auswählen',
       clear: 'Keine auswählen',
       add: 'Andere Netze hinzufügen',

@@ -10,6 +10,7 @@ export const accounts = {
     forgotten: 'If you forgot the password, ask an administrator for a new invitation.',
   },
   signOut: 'Sign out',
+  dropInProject: 'Open a project, and drop the files there.',
   invitation: {
     title: (name: string) => `Welcome, ${name}`,
     intro:

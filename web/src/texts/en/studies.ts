@@ -58,8 +58,8 @@ export const studies = {
       'Select the networks to compare. Networks of the publication keep their own settings. Other networks use the settings of the study.',
     networkChoice: {
       none: 'No network is selected yet. Select networks from the list.',
-      size: (parameters: string, hasWeights: boolean) =>
-        `${parameters} parameters, weights ${hasWeights ? '' : 'not '}on this computer`,
+      size: (parameters: string) => `${parameters} parameters`,
+      weights: (areHere: boolean) => `weights ${areHere ? '' : 'not '}on this computer`,
       all: 'Select all',
       clear: 'Select none',
       add: 'Add other networks',
