@@ -25,7 +25,7 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     open_page(page, f"/predictions/{prediction}")
     page.get_by_role("button", name="Adapt to these images").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("0 images of them have a label").wait_for()  # the images of the prediction
+    dialog.get_by_text("None of them has a label").wait_for()  # the images of the prediction
     assert dialog.get_by_role("combobox").input_value() == new["id"]
     # The gallery has a key for each class of the classifier.
     dialog.get_by_role("button", name="Label images").click()

@@ -75,6 +75,8 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]
     assert results["adapted_from"] == {"run_id": run, "dataset_id": dataset}
+    again = client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json()
+    assert again["code"] == "adapt-adapted-run"
     # It is a classifier like others, and its images are those of the first training.
     assert client.get(f"{API}/classifiers/{job['id']}").status_code == 200
     assert client.get(f"{API}/lists/{job['id']}/rows?limit=1").json()["items"]

@@ -128,20 +128,13 @@ def adapt(
         >>> adapted.n_images, adapted.n_labels
         (54, 0)
     """
-    parent, folder = open_run(run), Path(out)
-    if not parent.is_done or parent.card is None:
-        raise BadRun("adapt-unfinished-run", file=parent.folder)
-    if parent.adaptation is not None:
-        raise BadRun("adapt-adapted-run", file=parent.folder)
+    parent, folder = _adaptable(run), Path(out)
     if is_run(folder) and Run(folder).adaptation is not None and not Run(folder).is_done:
         with work_lock(folder):
             shutil.rmtree(folder)
     check_new_folder(folder)
     classifier = load_classifier(parent, device)
-    images = _open(classifier, new, emit)
-    shared = parent.delivered_hashes.find_shared(images.data, images.scan, images.positions, emit=emit)
-    if shared:
-        raise BadDataset("adapt-training-images", file=images.data.root, n_images=len(shared))
+    images = _new_images(parent, classifier, new, emit)
     if labels is not None and not isinstance(labels, Dataset):
         plan = classifier.card.preprocessing.plan
         labels = open_dataset(labels, group=group, group_pattern=group_pattern, plan=plan)
@@ -203,12 +196,26 @@ class _Images:
         return np.unique(names, return_inverse=True)[1]
 
 
-def _open(classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
+def _adaptable(run: Run | Path | str) -> Run:
+    """Return the run of a classifier; raise BadRun if it has not ended, or was adapted itself."""
+    parent = open_run(run)
+    if not parent.is_done or parent.card is None:
+        raise BadRun("adapt-unfinished-run", file=parent.folder)
+    if parent.adaptation is not None:
+        raise BadRun("adapt-adapted-run", file=parent.folder)
+    return parent
+
+
+def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
+    """Return the images of the other laboratory; raise BadDataset if they are too few, or images of the training."""
     data = classifier.open_images(source)
     scan = scan_images(data, emit=emit)
     positions = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
     if len(positions) < FEWEST_IMAGES:
         raise BadDataset("adapt-few-images", file=data.root, n_images=len(positions), n_needed=FEWEST_IMAGES)
+    shared = parent.delivered_hashes.find_shared(data, scan, positions, emit=emit)
+    if shared:
+        raise BadDataset("adapt-training-images", file=data.root, n_images=len(shared))
     return _Images(data, scan, positions)
 
 
@@ -475,8 +482,9 @@ class MatchingPreview:
 
 def preview_matching(run: Run | Path | str, new: Dataset | ImageSource, parts: Collection[str]) -> MatchingPreview:
     """Match images of another laboratory without adapting; arguments and errors as of `adapt`."""
-    classifier = load_classifier(open_run(run), "cpu")
-    images, home = _open(classifier, new, ignore), _images_at_home(open_run(run), ignore)
+    parent = _adaptable(run)
+    classifier = load_classifier(parent, "cpu")
+    images, home = _new_images(parent, classifier, new, ignore), _images_at_home(parent, ignore)
     preprocessing = classifier.card.preprocessing
     at_home, there = _matching(preprocessing, home, images, parts)
     matched = preprocessing.model_copy(update={"matching": there})

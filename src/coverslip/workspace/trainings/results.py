@@ -102,7 +102,7 @@ class AdaptedFrom(DocumentedFields):
     """The training that was adapted, and the images that it was adapted to."""
 
     run_id: str | None
-    """null: it was removed."""
+    """null: it was removed, or the adaptation was not made in this app."""
     dataset_id: str | None
     """null: the images are in no dataset now."""
 
@@ -140,9 +140,11 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
 
 
 def _adapted_from(workspace: Workspace, job: Job) -> AdaptedFrom | None:
-    """Return what a training was adapted from and to, by its command; None: it was not adapted."""
-    if job.run.adaptation is None or "--" not in job.command:
+    """Return what a training was adapted from and to, as its command states it; None: it was not adapted."""
+    if job.run.adaptation is None:
         return None
+    if "--" not in job.command:  # it was added to the app
+        return AdaptedFrom(run_id=None, dataset_id=None)
     folder, *sources = job.command[job.command.index("--") + 1 :]
     with workspace.engine.connect() as connection:
         is_first = (jobs.c.folder == Path(folder)) & (jobs.c.state != "removed")

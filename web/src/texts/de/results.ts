@@ -293,18 +293,24 @@ export const results: typeof english = {
       'Ein neues Training kommt hinzu: Bilder beider Labore bekommen gleich große Objekte und dieselbe Färbung, und die letzte Schicht wird neu angepasst. Der erste Klassifikator bleibt, wie er ist.',
     dataset: 'Bilder des anderen Labors',
     labels: (n) =>
-      n < 10
-        ? `${counts.images(n)} davon haben ein Label. Mit weniger als 10 Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.`
-        : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
+      n === 0
+        ? 'Keines davon hat ein Label. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
+        : n < 10
+          ? `Mit Label: ${counts.images(n)}. Eine Anpassung braucht kein Label oder mindestens 10, besser 20.`
+          : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     label: 'Bilder labeln',
     matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',
     parts: { zoom: 'Größe der Objekte', stain: 'Färbung', invert: 'Hell und dunkel' },
     pictures: ['Ihre Trainingsbilder', 'Neue Bilder', 'Neue Bilder, wie der Klassifikator sie sieht'],
     searching: 'Objekte und Färbung werden gemessen …',
-    matched: (zoom) =>
-      Math.max(...zoom) > 1
-        ? `Vergrößert: Trainingsbilder ${number(zoom[0]!)} ×, neue Bilder ${number(zoom[1]!)} ×.`
-        : 'Objekte haben die gleiche Größe, oder die Größe wird nicht geändert.',
+    matched: (zoom, hasFixedStain, isInverted) =>
+      [
+        Math.max(...zoom) > 1
+          ? `Vergrößert: Trainingsbilder ${number(zoom[0]!)} ×, neue Bilder ${number(zoom[1]!)} ×.`
+          : 'Kein Bild wird vergrößert.',
+        hasFixedStain ? 'Alle Bilder bekommen dieselbe Färbung.' : 'Die Färbung wird nicht geändert.',
+        isInverted ? 'Hell und dunkel werden in neuen Bildern vertauscht.' : '',
+      ].join(' '),
     begin: 'Anpassen',
   },
   evaluations: {

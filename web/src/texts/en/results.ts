@@ -297,18 +297,24 @@ export const results = {
       'A new training is added: images of both laboratories get the same size of objects and the same stain, and the last layer is fitted again. The first classifier stays as it is.',
     dataset: 'Images of the other laboratory',
     labels: (n: number) =>
-      n < 10
-        ? `${counts.images(n)} of them have a label. Without 10 labels or more, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.`
-        : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
+      n === 0
+        ? 'None of them has a label. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
+        : n < 10
+          ? `Labeled: ${counts.images(n)}. An adaptation needs no label, or at least 10, better 20.`
+          : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
     label: 'Label images',
     matching: 'How images are matched, if many are unfamiliar',
     parts: { zoom: 'Size of objects', stain: 'Stain', invert: 'Dark and bright' },
     pictures: ['Your training images', 'New images', 'New images as the classifier sees them'],
     searching: 'Measuring objects and stain …',
-    matched: (zoom: readonly number[]) =>
-      Math.max(...zoom) > 1
-        ? `Enlarged: training images ${number(zoom[0]!)} ×, new images ${number(zoom[1]!)} ×.`
-        : 'Objects have the same size, or the size is not changed.',
+    matched: (zoom: readonly number[], hasFixedStain: boolean, isInverted: boolean) =>
+      [
+        Math.max(...zoom) > 1
+          ? `Enlarged: training images ${number(zoom[0]!)} ×, new images ${number(zoom[1]!)} ×.`
+          : 'No image is enlarged.',
+        hasFixedStain ? 'All images get the same stain.' : 'The stain is not changed.',
+        isInverted ? 'Dark and bright are swapped in new images.' : '',
+      ].join(' '),
     begin: 'Adapt',
   },
   evaluations: {
