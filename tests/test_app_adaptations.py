@@ -71,6 +71,8 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     record = cs.open_run(job["folder"]).adaptation
     assert record is not None
     assert (record.n_images, record.n_labels) == (60, 24)
+    hashes = [set(cs.open_run(each["folder"]).training_hashes.val) for each in (unchecked, job)]
+    assert len(hashes[1] - hashes[0]) == 24  # labels of the other laboratory count as used
     assert job["name"].startswith("First")
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]

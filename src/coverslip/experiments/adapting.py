@@ -333,6 +333,9 @@ class _Adaptation:
         write_adapted(
             run.classifier_folder, card.model_copy(update=update), statistics, None if head is None else head.arrays()
         )
+        hashes = run.training_hashes  # labeled images are no independent test of the new classifier
+        labeled = (_hash(self.images.scan, self.images.positions[row]) for row in self.labeled[0].tolist())
+        hashes.model_copy(update={"val": (*hashes.val, *labeled)}).write(run.training_hashes_file)
         if head is not None:
             tested = load_classifier(run, context.device, tested=True)
             measure(run, held_out_images(run), tested, run.recipe, context)
