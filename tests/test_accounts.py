@@ -140,6 +140,7 @@ OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/changes"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
+    ("post", "/datasets/{dataset_id}/objects"),  # as excluding objects
     ("delete", "/datasets/{dataset_id}/live"),
 }
 READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}

@@ -2,8 +2,10 @@
 
 import json
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,20 @@ def outlined(t: int) -> dict[str, Any]:
 
 IMAGES = {"images": [{"id": 1, "file_name": "a.tif"}], "categories": [{"id": 1, "name": "c"}]}
 RESULTS = [{"image_id": 1, "category_id": 1, "bbox": BOX, "score": 0.9}]
+
+
+def results_beside_dataset(folder: Path) -> Sources:
+    text_file("dataset.json", IMAGES | {"annotations": RESULTS})(folder)
+    return text_file("a.json", RESULTS)(folder)
+
+
+def two_kinds_of_objects(folder: Path) -> Sources:
+    with closing(sqlite3.connect(folder / "a.db")) as database, database:
+        for table in ("Per_Image", "Per_Nuclei", "Per_Cells"):
+            database.execute(f"CREATE TABLE {table} (ImageNumber INTEGER)")
+    return {"outlines": folder / "a.db"}
+
+
 CORNERS = "x_min,y_min,width,height"
 PATCH = {"size_px": 15}  # around the center of a point
 SHARES = f"{20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}"
@@ -166,7 +182,10 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
     "unknown-object-file": [(text_file("a.txt", "7\n"), text_file("a.geojson", feature(RING)))],
     "unknown-json": [
         (text_file("a.json", {"some": "thing"}), text_file("a.json", feature(RING))),
-        (text_file("a.json", RESULTS), text_file("a.json", IMAGES | {"annotations": RESULTS})),
+    ],
+    "coco-results-without-dataset": [(text_file("a.json", RESULTS), results_beside_dataset)],
+    "coco-and-results": [
+        (lambda folder: {"outlines": results_beside_dataset(folder)["outlines"].parent}, results_beside_dataset)
     ],
     "mask-instead-of-outlines": [
         (lambda folder: {"outlines": mask("a.tif", labels())(folder)["masks"]}, mask("a.tif", labels())),
@@ -259,6 +278,7 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
         )
     ],
     "cellprofiler-images-unmatched": [(cellprofiler("other.tif"), cellprofiler("a.tif"))],
+    "cellprofiler-tables": [(two_kinds_of_objects, cellprofiler("a.tif"))],
     "no-cellprofiler-images": [(cellprofiler(None), cellprofiler("a.tif"))],
 }
 

@@ -443,11 +443,11 @@ summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
 no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
-sample-table-without-samples = Keine Spalte dieser Tabelle nennt eine Probe. Die erste Probe ist '{ $sample }'
+sample-table-without-samples = Keine Spalte dieser Tabelle nennt eine Probe. Die erste Probe ist „{ $sample }“
     .do = Schreiben Sie die Namen der Proben in eine Spalte, wie auf der Seite.
 
-sample-table-without-conditions = Diese Tabelle hat keine Spalte 'condition'. Die Spalten sind { $columns }
-    .do = Nennen Sie die Spalte der Bedingungen 'condition' und die der Blöcke 'block'.
+sample-table-without-conditions = Diese Tabelle hat keine Spalte „condition“. Die Spalten sind { $columns }
+    .do = Nennen Sie die Spalte der Bedingungen „condition“ und die der Blöcke „block“.
 
 summary-no-control = Keine Probe hat die Bedingung „{ $control }“
     .do = Nennen Sie eine der Bedingungen: { $conditions }.

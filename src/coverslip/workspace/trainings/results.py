@@ -147,7 +147,7 @@ def _adapted_from(workspace: Workspace, job: Job) -> AdaptedFrom | None:
         return AdaptedFrom(run_id=None, dataset_id=None)
     folder, *sources = job.command[job.command.index("--") + 1 :]
     with workspace.engine.connect() as connection:
-        is_first = (jobs.c.folder == Path(folder)) & (jobs.c.state != "removed")
+        is_first = (jobs.c.folder == folder) & (jobs.c.state != "removed")
         parent = connection.execute(select(jobs.c.id).where(is_first)).scalar()
         rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
     dataset = next((row.id for row in rows if source_paths(row) == sources), None)
