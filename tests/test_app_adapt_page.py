@@ -48,4 +48,5 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     page.get_by_text("It was adapted to another laboratory.").first.wait_for()
     # Its next step is to adapt the first classifier again, with further labels.
     page.get_by_role("button", name="Adapt to images from there").click()
+    dialog.get_by_text("18 images of them have a label").wait_for()
     assert dialog.get_by_role("combobox").input_value() == new["id"]

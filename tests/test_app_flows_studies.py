@@ -103,7 +103,7 @@ def test_the_forest_plot_shows_the_values_of_the_comparison(page: "Page", stock:
     )
     ticks = plot.locator(".tick").all()
     at = [float((tick.get_attribute("x") or "").rstrip("%")) for tick in ticks]
-    per_unit, start = np.polyfit(at, [float(tick.inner_text()) for tick in ticks], 1)
+    per_unit, start = np.polyfit(at, [float(tick.text_content() or "nan") for tick in ticks], 1)
     dots = [float((dot.get_attribute("cx") or "").rstrip("%")) for dot in plot.locator("circle.dot").all()]
     assert sorted(start + per_unit * dot for dot in dots) == pytest.approx(means, abs=0.0006)
 
