@@ -19,8 +19,10 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets.index.folders import with_plan
 from coverslip.errors import BadDataset, CoverslipError
+from coverslip.events import ignore
 from coverslip.images.reader import ReadPlan
 from coverslip.objects.exporting import export_predicted, predicted_objects
+from coverslip.objects.finding import FinderSettings
 from coverslip.objects.table import read_objects
 from coverslip.pipeline import train_without_report
 
@@ -327,3 +329,35 @@ def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from
     with refusing(CoverslipError, "watched-fields"):
         cs.watch(job / "run", job / "fields", out=tmp_path / "w.csv", device="cpu", quiet_seconds=0)
     assert not rows_of(tmp_path / "w.csv")
+
+
+@pytest.mark.slow
+def test_lengths_of_the_finder_are_those_of_the_training_in_fields_of_another_pixel_size(tmp_path: Path) -> None:
+    def write_field(file: Path, *, um: float, side: int, seed: int) -> None:
+        """16 discs with diameters of 10 and 14 µm, and one of debris of 2 µm."""
+        row, column = np.mgrid[:side, :side] * um
+        pixels = np.random.default_rng(seed).normal(40, 8, (side, side))
+        for k in range(16):
+            pixels[np.hypot(row - 25 - 50 * (k // 4), column - 25 - 50 * (k % 4)) < (5, 7)[k % 2]] = 180
+        pixels[np.hypot(row - 50, column - 50) < 1] = 180
+        per_cm = (1e4 / um, 1e4 / um)
+        tifffile.imwrite(file, pixels.astype(np.uint8), resolution=per_cm, resolutionunit="CENTIMETER")
+
+    (tmp_path / "home").mkdir()
+    for k in range(3):
+        write_field(tmp_path / "home" / f"{k}.tif", um=0.5, side=400, seed=k)
+    write_field(tmp_path / "new.tif", um=0.25, side=800, seed=9)
+    limits = FinderSettings(diameter=24, smallest=12, largest=40, objects="bright")  # px
+    table = tmp_path / "home.csv"
+    cs.collect_objects(tmp_path / "home", out=table, finder="classical", finder_settings=limits)
+    rows = rows_of(table)
+    labeled = [{**row, "label": "small" if float(row["width"]) < 25 else "large"} for row in rows]
+    with table.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(labeled[0]))
+        writer.writeheader()
+        writer.writerows(labeled)
+    train_without_report(cs.open_dataset(table), INSTANT, out=tmp_path / "run", emit=ignore)
+    cs.predict(tmp_path / "run", tmp_path / "new.tif", out=tmp_path / "p.csv", device="cpu")
+    found = sorted(int(row["width"]) for row in rows_of(tmp_path / "p_objects.csv"))
+    assert (len(rows), len(found)) == (48, 16)
+    assert (found[0], found[-1]) == pytest.approx((40, 56), abs=3)

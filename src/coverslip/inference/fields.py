@@ -1,6 +1,7 @@
 """Whole fields of view that are given to a classifier of objects: their objects are found as those of the training."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from coverslip.images.decoding import describe_image
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import note
 from coverslip.objects.finders import finder_named
-from coverslip.runs.classifier import ClassifierCard
+from coverslip.objects.finding import FinderSettings
+from coverslip.runs.classifier import ClassifierCard, TrainedOn
 
 
 def with_objects_of_fields(
@@ -27,7 +29,8 @@ def with_objects_of_fields(
 ) -> Dataset:
     """Return images in which whole fields are replaced with their objects, for a classifier of objects.
 
-    Images are whole fields if they are no region of their file and much larger than the objects of the training.
+    Images are whole fields if they are no region of their file and much larger than the objects of the training. If
+    they state another pixel size, lengths among the finder's settings are those of the training in µm.
 
     Args:
         card: of the classifier.
@@ -71,7 +74,7 @@ def with_objects_of_fields(
         replace(data, records=tuple(fields), notes=()),
         out=out,
         finder=trained.finder,
-        finder_settings=trained.settings,
+        finder_settings=_settings_for(fields, trained.settings, card.trained_on),
         emit=handle,
     )
     emit(
@@ -84,6 +87,19 @@ def with_objects_of_fields(
     objects = open_dataset(out, plan=plan, labeled=False, may_read=may_read)
     others = [record for record, is_field in zip(data.records, are_fields, strict=True) if not is_field]
     return with_unique_ids(replace(data, records=(*others, *objects.records)))
+
+
+def _settings_for(fields: Iterable[ImageRecord], settings: FinderSettings, trained_on: TrainedOn) -> FinderSettings:
+    lengths = {
+        name: length for name in ("diameter", "smallest", "largest") if (length := getattr(settings, name)) is not None
+    }
+    if settings.unit == "um" or not lengths or trained_on.pixel_side_um is None:
+        return settings
+    sizes = (series.pixel_size_at(0) for record in fields for series in describe_image(record.path))
+    if not any(size is not None and trained_on.has_other_pixel_size(size) for size in sizes):
+        return settings
+    um = math.sqrt(math.prod(trained_on.pixel_side_um))
+    return settings.model_copy(update={"unit": "um", **{name: length * um for name, length in lengths.items()}})
 
 
 _OF_TRAININGS = frozenset({"objects-without-z", "objects-without-time"})  # the classifier has chosen the planes
