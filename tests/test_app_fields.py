@@ -22,7 +22,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.events import ignore
 from coverslip.objects import finders
-from coverslip.objects.finders import FoundBy
+from coverslip.objects.finders import FinderRecord
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.outlines import signed_area
 from coverslip.objects.table import read_objects
@@ -316,7 +316,7 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     folder = find_job(app.home, run).folder
     card = cs.open_run(folder).card
     assert card.of_objects
-    assert card.found_by == FoundBy(finder="classical", version="1", settings=settings)
+    assert card.finder == FinderRecord(name="classical", version="1", settings=settings)
 
     new = write_fields(tmp_path / "new", 2) / "fields"
     objects = cs.collect_objects(new, finder="classical", finder_settings=settings, out=tmp_path / "objects.csv")

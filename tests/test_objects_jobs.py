@@ -320,7 +320,7 @@ def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from
     job: Path, tmp_path: Path
 ) -> None:
     card = cs.open_run(job / "run").card
-    assert (card.of_objects, card.found_by) == (True, None)
+    assert (card.of_objects, card.finder) == (True, None)
     with_clump = card.trained_on.model_copy(update={"width_px": (20, 100), "height_px": (20, 100)})
     assert [with_clump.is_field(side, side) for side in (40, SIDE)] == [False, True]
     with pytest.raises(BadDataset) as refused:

@@ -42,7 +42,7 @@ from coverslip.images.reader import pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights
-from coverslip.objects.finders import FoundBy
+from coverslip.objects.finders import FinderRecord
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, TrainedOn, write_classifier, write_delivered_head
 from coverslip.runs.folder import Run, RunContext
@@ -321,7 +321,7 @@ def _card(
         set_floors=calibration.set_floors,
         ood=ood,
         of_objects=all(record.has_box for record in split_data.data.records),
-        found_by=_found_by(split_data.data.records),
+        finder=_finder_of(split_data.data.records),
         trained_on=TrainedOn(
             **_numbers_of_images(split_data, fitted_images),
             width_px=(min(widths), max(widths)),
@@ -334,13 +334,13 @@ def _card(
     )
 
 
-def _found_by(records: Sequence[ImageRecord]) -> FoundBy | None:
-    """Return how the objects were found; None if it was in several ways, or if fewer than half were found."""
-    (cell, n), *others = [*Counter(record.found_by for record in records if record.found_by).items(), ("", 0)]
+def _finder_of(records: Sequence[ImageRecord]) -> FinderRecord | None:
+    """Return the finder of the objects; None if there are several, or if it found fewer than half of them."""
+    (cell, n), *others = [*Counter(record.finder for record in records if record.finder).items(), ("", 0)]
     if len(others) > 1 or 2 * n < len(records):
         return None
     try:
-        return FoundBy.model_validate_json(cell)
+        return FinderRecord.model_validate_json(cell)
     except ValueError:  # a column of the user
         return None
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from coverslip.datasets.index.opening import open_dataset, with_unique_ids
@@ -49,18 +50,18 @@ def with_objects_of_fields(
     if not any(are_fields):
         return data
     fields = [record for record, is_field in zip(data.records, are_fields, strict=True) if is_field]
-    if card.found_by is None:
+    if card.finder is None:
         raise BadDataset("fields-without-found-objects", file=fields[0].path, n_fields=len(fields))
     if any(record.in_memory is not None for record in fields):
         raise BadDataset("fields-in-memory", n_fields=len(fields))
     from coverslip.objects.collecting import collect_objects
 
-    trained, current = card.found_by, finder_named(card.found_by.finder).version
+    trained, current = card.finder, finder_named(card.finder.name).version
     if current != trained.version:
         warning = note(
             "finder-of-other-version",
             level="warning",
-            finder=trained.finder,
+            finder=trained.name,
             version=current,
             trained=trained.version,
         )
@@ -73,7 +74,7 @@ def with_objects_of_fields(
     summary = collect_objects(
         replace(data, records=tuple(fields), notes=()),
         out=out,
-        finder=trained.finder,
+        finder=trained.name,
         finder_settings=_settings_for(fields, trained.settings, card.trained_on),
         emit=handle,
     )
@@ -84,9 +85,15 @@ def with_objects_of_fields(
             )
         )
     )
-    objects = open_dataset(out, plan=plan, labeled=False, may_read=may_read)
-    others = [record for record, is_field in zip(data.records, are_fields, strict=True) if not is_field]
-    return with_unique_ids(replace(data, records=(*others, *objects.records)))
+    objects_of: dict[Path, list[ImageRecord]] = {}
+    for each in open_dataset(out, plan=plan, labeled=False, may_read=may_read).records:
+        objects_of.setdefault(each.path, []).append(each)
+    records = [
+        each
+        for record, is_field in zip(data.records, are_fields, strict=True)
+        for each in (objects_of.pop(record.path, []) if is_field else [record])  # all objects of its file
+    ]
+    return with_unique_ids(replace(data, records=(*records, *chain.from_iterable(objects_of.values()))))
 
 
 def _settings_for(fields: Iterable[ImageRecord], settings: FinderSettings, trained_on: TrainedOn) -> FinderSettings:

@@ -20,7 +20,7 @@ from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
-from coverslip.objects.finders import find_with, found_by
+from coverslip.objects.finders import find_with, finder_record
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.object_files import (
     LABEL_SUFFIXES,
@@ -33,7 +33,7 @@ from coverslip.objects.object_files import (
     read_object_file,
 )
 from coverslip.objects.outlines import Array, OutlineBuilder, trace_labels
-from coverslip.objects.table import FOUND_BY, UNKNOWN, FieldImage, Objects, ObjectsBuilder
+from coverslip.objects.table import FINDER, UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.objects.tables_of_programs import ObjectTablePreview, preview_object_table
 from coverslip.stopping import Deadline
 
@@ -239,7 +239,7 @@ def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, 
     n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
     warnings: dict[str, tuple[Note, list[str]]] = {}
     n_objects = n_read = 0
-    origin = (FOUND_BY, found_by(finder, settings).as_text())
+    origin = (FINDER, finder_record(finder, settings).as_text())
 
     def report_pixels(done: int, of_plane: int) -> None:
         report((n_done + done) // _MEGAPIXEL, n_pixels // _MEGAPIXEL)

@@ -22,7 +22,7 @@ from coverslip.images.formats import image_suffixes
 from coverslip.images.reader import Series
 from coverslip.messages import note
 from coverslip.objects.outlines import Polygon
-from coverslip.objects.table import COLUMNS, FOUND_BY, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
+from coverslip.objects.table import COLUMNS, FINDER, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
 from coverslip.table_cells import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -166,7 +166,7 @@ class _NamedParts:
         return tuple((name, (match[name] or "") if match else "") for name in self._names)
 
 
-_RESERVED = {*COLUMNS, FOUND_BY, "pixel_size_um"}
+_RESERVED = {*COLUMNS, FINDER, "pixel_size_um"}
 
 
 def _other_columns(about: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:

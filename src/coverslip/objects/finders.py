@@ -46,12 +46,12 @@ CLASSICAL = Finder(
 )
 
 
-class FoundBy(DocumentedFields, BaseModel):
+class FinderRecord(DocumentedFields, BaseModel):
     """How objects were found: by which finder, of which version, with which settings and limits of sizes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    finder: str = Field(max_length=200)
+    name: str = Field(max_length=200)
     version: str = Field(max_length=200)
     settings: FinderSettings = FinderSettings()
     """Also the smallest and largest objects, and whether objects at the edge are kept."""
@@ -61,13 +61,13 @@ class FoundBy(DocumentedFields, BaseModel):
         return self.model_dump_json(exclude_defaults=True)
 
 
-def found_by(finder: str, settings: FinderSettings) -> FoundBy:
-    """Return how a finder finds objects now.
+def finder_record(name: str, settings: FinderSettings) -> FinderRecord:
+    """Return how a finder of this version finds objects.
 
     Raises:
         CoverslipError: there is no such finder.
     """
-    return FoundBy(finder=finder, version=finder_named(finder).version, settings=settings)
+    return FinderRecord(name=name, version=finder_named(name).version, settings=settings)
 
 
 def finder_named(name: str) -> Finder:

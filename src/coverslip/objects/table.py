@@ -37,7 +37,7 @@ COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
     *("area_um2", "at_edge", "label", "group"),
 )
-FOUND_BY = "found_by"  # the column that states how a finder found the object; see `finders.FoundBy`
+FINDER = "finder"  # the column that states how a finder found the object; see `finders.FinderRecord`
 _BEGINS_WITH = ",".join(COLUMNS[:4]).encode()
 UNKNOWN = -1  # in columns of integers
 

@@ -38,7 +38,7 @@ from coverslip.images.preprocessing import Depth, Matching, Preprocessing, Resca
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
-from coverslip.objects.finders import FoundBy
+from coverslip.objects.finders import FinderRecord
 
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
@@ -236,8 +236,8 @@ class ClassifierCard(DocumentedModel):
     trained_on: TrainedOn
     of_objects: bool = False
     """Whether all training images were objects in fields of view."""
-    found_by: FoundBy | None = None
-    """How the objects of the training were found; null: they were read from files, or found in several ways."""
+    finder: FinderRecord | None = None
+    """Of the objects of the training; null: they were read from files, or found with several settings."""
     ood: OodThreshold | None = None
     """Reference for the out-of-distribution score; null if there were too few images for it."""
     tested: TestedHead | None = None

@@ -23,7 +23,7 @@ from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Failure, Note, text
-from coverslip.objects.finders import FoundBy, found_by, list_finders
+from coverslip.objects.finders import FinderRecord, finder_record, list_finders
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.tables_of_programs import ObjectTablePreview
 from coverslip.processes import Json
@@ -113,7 +113,7 @@ class CollectedObjects(DocumentedFields):
     """Smallest, median and largest side of the boxes."""
     notes: list[Note]
     """Notes and warnings about the objects."""
-    found_by: FoundBy | None
+    finder: FinderRecord | None
     """The finder and its settings; null: the objects were read from files."""
 
 
@@ -399,8 +399,8 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     )
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
     values = {name: getattr(summary, name) for name in names}
-    origin = found_by(arguments["finder"], settings).model_dump(mode="json") if is_finder else None
-    content = {**values, "notes": [asdict(each) for each in notes], "found_by": origin}
+    record = finder_record(arguments["finder"], settings).model_dump(mode="json") if is_finder else None
+    content = {**values, "notes": [asdict(each) for each in notes], "finder": record}
     write_json(_summary_file(Path(arguments["table"])), {"format_version": _FORMAT_VERSION, "objects": content})
 
 

@@ -9,7 +9,7 @@ export type ObjectExport = Schemas['NewObjectExport'];
 export type FinderSettings = Schemas['FinderSettings'];
 export type FinderPreview = Schemas['FinderPreview'];
 
-export type FoundBy = Schemas['FoundBy'];
+export type FinderRecord = Schemas['FinderRecord'];
 
 export const listFinders = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/finders', { params: { query }, signal }));

@@ -209,9 +209,9 @@ class ImageRecord:
         return self._cell("sample")
 
     @property
-    def found_by(self) -> str:
+    def finder(self) -> str:
         """How a finder found the object, as tables of objects state it; empty if its table does not."""
-        return self._cell("found_by")
+        return self._cell("finder")
 
     def _cell(self, column: str) -> str:
         return next((cell for name, cell in self.about if plain_name(name) == column), "")

@@ -18,7 +18,7 @@ from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import write_csv
 from coverslip.images.decoding import describe_image
 from coverslip.objects.outlines import OutlineBuilder, Outlines, fill_outlines, trace_labels
-from coverslip.objects.table import FOUND_BY
+from coverslip.objects.table import FINDER
 from coverslip.workspace.correcting.corrections import exclude_rows
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import refresh_dataset
@@ -83,9 +83,9 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
     labels, (left, top) = _edited(edit.act, outlines, size)
     _, traced = trace_labels(labels)
     shifted = Outlines(traced.xy + np.array([left, top], np.float32), traced.ring_start, traced.object_start)
-    before = table.read_bytes()
     with selecting(workspace, dataset_id, ImageSelection(rows=edit.rows)) as (connection, row, row_ids):
         names = connection.execute(select(images.c.image_id).where(images.c.row_id.in_(edit.rows))).scalars().all()
+        before = table.read_bytes()
         new_ids = _append(workspace.owned(table), names[0], shifted, size)
         change = add_change(connection, dataset_id)
         if edit.act != "draw":
@@ -164,7 +164,7 @@ def _append(table: Path, image_id: str, outlines: Outlines, size: tuple[int, int
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         changes = {name: str(round(value)) for name, value in box.items()}
         changes |= {"image_id": f"{prefix}#drawn{number}", "object_id": f"drawn{number}", "outline": wkt, "label": ""}
-        changes |= {"at_edge": str(int(is_at_edge)), FOUND_BY: ""}
+        changes |= {"at_edge": str(int(is_at_edge)), FINDER: ""}
         changes["area_um2"] = "" if area_of_pixel is None else f"{area * area_of_pixel:.6g}"
         new.append(like | {name: cell for name, cell in changes.items() if name in columns})
     write_csv(table, columns, ([row[name] for name in columns] for row in [*rows, *new]))
