@@ -159,7 +159,7 @@ SUBJECTS = {
 SOURCES = DOCS.parent / "src" / "coverslip"
 ERRORS = """# Errors
 
-The errors of coverslip by subject and `code`. A problem of the [REST API](script.md#rest-api) has a `code` and a
+The errors of coverslip by subject and `code`. A problem of the [REST API](rest_concepts.md) has a `code` and a
 `type`, which is the address of its section. Texts contain the names of parameters, for example `reason`, whose values
 a problem has."""
 PYTHON = """# Python functions

@@ -178,7 +178,7 @@ def _interpreters(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """Path of a real dataset by name (docs/real_images.md); skips where it is not on this machine, or not wanted."""
+    """Path of a real dataset by name (tests/REAL_IMAGES.md); skips where it is not on this machine, or not wanted."""
     stated = os.environ.get("COVERSLIP_DATA", str(ROOT / "../shared/data"))
     folder = Path(stated).resolve()
 

@@ -223,7 +223,7 @@ def test_a_test_on_real_images_is_skipped_under_ci_only_where_that_is_stated(dat
 
 
 def test_the_sets_of_real_images_that_tests_read_are_described() -> None:
-    page = (ROOT / "docs" / "real_images.md").read_text(encoding="utf-8")
+    page = (ROOT / "tests" / "REAL_IMAGES.md").read_text(encoding="utf-8")
     files = (ROOT / "tests").glob("*.py")
     names = {name for file in files for name in re.findall(r'shared_data\("(\w+)"\)', file.read_text(encoding="utf-8"))}
     assert len(names) > 5
