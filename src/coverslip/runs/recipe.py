@@ -874,23 +874,22 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         is_simple = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
         return str(value) if is_simple else value
 
-
-def _short_signature() -> Signature:
-    """Return the keys with their plain defaults. Pydantic's signature also contains the annotations."""
-    return Signature(
-        [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=... if isinstance(default, BaseModel | dict) else default)
-            for name, field in Recipe.model_fields.items()
-            for default in [field.get_default(call_default_factory=True)]
-        ]
-    )
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Set the signature to the keys with their plain defaults. Pydantic's also contains the annotations."""
+        cls.__signature__ = Signature(
+            [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=... if isinstance(value, BaseModel | dict) else value)
+                for name, field in cls.model_fields.items()
+                for value in [field.get_default(call_default_factory=True)]
+            ]
+        )
 
 
 def _rebuild_with_augmentations() -> None:
     update_augment_keys()
     Recipe.model_rebuild(force=True)
-    Recipe.__signature__ = _short_signature()
 
 
-Recipe.__signature__ = _short_signature()
+Recipe.__pydantic_on_complete__()  # before the first use, too
 AUGMENTATIONS.follow(_rebuild_with_augmentations)
