@@ -92,6 +92,7 @@ CASES = {
     "a class with 3 of 3": (measured([*two_right_classes, [0, 0, 3]]), "care", "limit-unsure-classes"),
     "28 images, a class with 5 of 9": (measured([[9, 1, 0], [1, 8, 0], [2, 2, 5]]), "care", "limit-unsure-classes"),
     "a weak class": (spread([[97, 3, 0], [2, 98, 0], [15, 55, 30]]), "care", "limit-weak-classes"),
+    "a class of which many are missed": (spread([[60, 40], [0, 900]]), "care", "limit-unsure-classes"),
     "a class that may be weak": (spread([[97, 3, 0], [2, 98, 0], [5, 50, 45]]), "care", "limit-unsure-classes"),
     "one percent, false alarms": (spread([[18, 2], [90, 1890]]), "care", "limit-false-alarms"),
     "5 of 11 predictions right": (measured([[5, 0], [6, 189]]), "care", "limit-unsure-classes"),
@@ -165,6 +166,8 @@ def test_what_is_shown_of_a_classifier_that_is_not_above_chance(case: str, kind:
         ("finds none of five", "limit-weak-classes"),  # 0 of 5
         ("majority only", "limit-wide-interval"),  # it is known that it gives one class
         ("guessing", "limit-unsure-classes"),
+        ("guessing", "limit-like-majority-class"),  # its classes have equal sizes, so accuracy is not misleading
+        ("majority only", "limit-like-majority-class"),  # it is that rule
         ("one of three classes lost", "limit-unsure-average"),  # one class is known to be lost
         ("a class with 0 of 4", "limit-weak-classes"),
     ],
@@ -183,6 +186,8 @@ def test_no_claim_is_made_that_the_evidence_does_not_bear(case: str, code: str) 
         ("few images of a class, all right", "test-more", ("at least 30", "class 2")),
         ("good on most groups only", "test-more", ("class 0", "class 1", "further patients")),
         ("a class that may be weak", "label-more", ("class 2",)),
+        ("a class of which many are missed", "label-more", ("class 0",)),  # 100 test images say enough
+        ("tiny test set", "test-more", ("name these first",)),  # folds without groups would share patients too
         ("finds 3 of 9 without false alarms", "label-more", ("class 1",)),
         ("worse than guessing", "", ("exchanged or shifted",)),
         ("uncalibrated", "", ("only its classes",)),

@@ -61,7 +61,7 @@ Action = Literal[
 
 _SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
 # Faults that are not excluded; after those that are shown.
-_GUESSING = "limit-not-above-chance"  # then what is not excluded says nothing more
+_GUESSING = "limit-not-above-chance"  # then what is not excluded says nothing more, nor does the largest class
 _NOT_EXCLUDED = ("limit-unsure-classes", "limit-unsure-predictions", "limit-wide-interval", "limit-unsure-average")
 
 # Limits, of ends of 95% confidence intervals.
@@ -70,6 +70,7 @@ LOST_RECALL = 0.2  # upper end of the recall up to which a class counts as lost
 HALF = 0.5  # of the images of a class, of its predictions, or of the way from chance to 1
 USELESS = 0.25  # upper end of the share of the way from chance to 1 that balanced accuracy reaches
 RANKED = 0.75  # lower end of macro-AUROC, above which thresholds are the cause of a low balanced accuracy
+MANY_MISSED = 0.75  # upper end of the recall up to which many images are missed, whatever further test images show
 MOST_WIDTH = 0.2  # of the intervals of accuracy and the primary metric
 MOST_UNLIKE_GROUPS = 0.25  # upper end of the share of groups of a kind that no tested group shows
 FEW_UNLIKE_GROUPS = 0.1
@@ -225,7 +226,7 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
     """
     reasons = [*reasons, *_reasons(RULES_OF_METRICS, metrics)]  # causes first
     if any(reason.code == _GUESSING for reason in reasons):
-        reasons = [reason for reason in reasons if reason.code not in _NOT_EXCLUDED]
+        reasons = [reason for reason in reasons if reason.code not in (*_NOT_EXCLUDED, "limit-like-majority-class")]
     reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
@@ -300,7 +301,8 @@ class _Skill:
     @property
     def words(self) -> Json:
         """The parameters of the texts."""
-        return {"value": _share_words(self.balanced), "chance": percent(self.chance)}
+        half = percent(self.chance + HALF * (1 - self.chance))
+        return {"value": _share_words(self.balanced), "chance": percent(self.chance), "half": half}
 
 
 def _skill(metrics: Evaluation) -> _Skill | None:
@@ -415,13 +417,15 @@ def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
 def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     """Yield the classes of which fewer than half of the images are, or may be, recognized.
 
-    Where the recall itself is below one half, more test images would hardly help, but more training images may.
+    Where the recall itself is below one half, or certainly not high, more test images would hardly help, but more
+    training images may.
     """
     lost = {label for label, _ in _lost_classes(metrics)}
     rows = [row for row in _shares(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
     rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
+    has_many_missed = {label for label, recall in rows if (recall.value or 0) < HALF or _ends(recall)[1] < MANY_MISSED}
     for is_below in (True, False):
-        if of_kind := [row for row in rows if ((row[1].value or 0) < HALF) == is_below]:
+        if of_kind := [row for row in rows if (row[0] in has_many_missed) == is_below]:
             n_needed = _ENOUGH if min(recall.n_images or 0 for _, recall in of_kind) < _ENOUGH else 0
             action = "label-more" if is_below else "test-more"
             yield {"is_below": is_below, "action": action, "n_needed": n_needed, **_shares_in_words(of_kind)}

@@ -279,7 +279,10 @@ verdict-action = { $action ->
             [true] {" "}von weiteren Patienten oder Objektträgern
            *[false] {""}
         } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).{ $can_have_folds ->
-            [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
+            [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange){ $has_groups ->
+                [true] .
+               *[false] {""}; wenn mehrere von einem Patienten oder Objektträger sind, geben Sie diese vorher an.
+            }
            *[false] {""}
         }
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
@@ -296,7 +299,10 @@ limit-not-above-chance = { $kind ->
         [hardly] Er ist kaum besser als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
        *[not-shown] Es ist nicht nachgewiesen, dass er besser ist als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
     }
-    .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
+    .meaning = { $kind ->
+        [worse] Die meisten Bilder mancher Klassen erhalten dieselbe falsche Klasse; Namen oder Labels können vertauscht sein.
+       *[other] Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
+    }
     .next = { $kind ->
         [constant] Prüfen Sie die Labels, labeln Sie mehr Bilder der anderen Klassen (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [worse] Prüfen Sie, ob die Namen der Klassen oder die Labels vertauscht oder verschoben sind.
@@ -313,18 +319,18 @@ limit-class-lost = Fast kein Bild { $n_classes ->
         [one] einer Klasse
        *[other] mancher Klassen
     } wird erkannt: { $labels }.
-    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse. Labeln Sie mehr davon und trainieren Sie erneut.
+    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse, von der zu viele gezählt werden. Prüfen Sie die Labels, labeln Sie mehr davon und trainieren Sie erneut.
 
-limit-class-lost-of-many = Verwenden Sie ihn nicht für { $n_classes ->
-        [one] eine Klasse, von der er fast kein Bild erkennt
-       *[other] Klassen, von denen er fast kein Bild erkennt
-    }: { $labels }.
-    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse. Labeln Sie mehr davon und trainieren Sie erneut.
+limit-class-lost-of-many = Fast kein Bild { $n_classes ->
+        [one] einer Klasse
+       *[other] mancher Klassen
+    } wird erkannt: { $labels }.
+    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse, von der zu viele gezählt werden. Prüfen Sie die Labels, labeln Sie mehr davon und trainieren Sie erneut.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
        *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
-    } sowohl im Testset als auch im Trainings- oder Validierungsset; das Ergebnis ist daher zu hoch.
+    } sowohl im Testset als auch im Trainings- oder Validierungsset; das Ergebnis ist daher wahrscheinlich zu hoch.
     .meaning = Ein Datenleck war für dieses Training erlaubt. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Datenleck.
 
 limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped } zu erwarten, nicht { $value }.
@@ -343,10 +349,10 @@ limit-weak = Er erkennt viele Bilder nicht: Im Mittel über die Klassen erkennt 
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
 
 limit-unsure-average = Vielleicht erkennt er viele Bilder mancher Klassen nicht: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
-    .meaning = Das Intervall schließt den halben Weg vom Raten zum Fehlerlosen ein. Prüfen Sie die Vorhersagen, bis er mit mehr Bildern getestet ist.
+    .meaning = Es können weniger als { $half } sein, der halbe Weg vom Raten zum Fehlerlosen. Prüfen Sie die Vorhersagen, bis er mit mehr Bildern getestet ist.
 
 limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
-    .meaning = Zählen Sie diese Klassen nicht allein nach den Vorhersagen. Labeln Sie mehr Bilder dieser Klassen.
+    .meaning = Zählen Sie Klassen nicht allein nach den Vorhersagen: Stattdessen vorhergesagte Klassen sind zu häufig. Labeln Sie mehr Bilder.
 
 limit-unsure-classes = { $is_below ->
         [true] Vielleicht wird weniger als die Hälfte der Bilder einer Klasse erkannt:
@@ -355,13 +361,19 @@ limit-unsure-classes = { $is_below ->
            *[false] {""}
         }, um zu sagen, ob mehr als die Hälfte der Bilder einer Klasse erkannt wird:
     } { $labels }.
-    .meaning = Die Intervalle schließen die Hälfte ein. Zählen Sie diese Klassen nicht allein nach den Vorhersagen.
+    .meaning = { $n_classes ->
+        [one] Das Intervall schließt
+       *[other] Die Intervalle schließen
+    } die Hälfte ein. Zählen Sie Klassen nicht allein nach den Vorhersagen: Stattdessen vorhergesagte Klassen können zu häufig sein.
 
 limit-false-alarms = Die meisten Bilder mit der Vorhersage { $predicted } sind von einer anderen Klasse: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
 
 limit-unsure-predictions = Die Hälfte der Bilder mit der Vorhersage { $predicted } oder mehr kann von einer anderen Klasse sein: { $labels }.
-    .meaning = Die Intervalle schließen die Hälfte ein. Prüfen Sie die Bilder mit einer solchen Vorhersage.
+    .meaning = { $n_classes ->
+        [one] Das Intervall schließt
+       *[other] Die Intervalle schließen
+    } die Hälfte ein. Prüfen Sie die Bilder mit einer solchen Vorhersage.
 
 limit-like-majority-class = { $is_worse ->
         [true] Er ist seltener richtig ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
@@ -531,7 +543,7 @@ limit-leakage-allowed = Trainings- und Testbilder können sich überschneiden, d
 limit-relabeled = { $claim }
     .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
 
-limit-validation-images = Das Ergebnis ist von Validierungsbildern, die das Training für Entscheidungen verwendet hat, und daher zu hoch.
+limit-validation-images = Das Ergebnis ist von Validierungsbildern, die das Training für Entscheidungen verwendet hat, und daher wahrscheinlich zu hoch.
     .meaning = Testen Sie ihn mit Bildern, auf denen keine Entscheidung beruhte.
 
 limit-no-groups = Es sind keine Gruppen bekannt.
@@ -548,10 +560,10 @@ limit-too-few-groups = { $has_folds ->
     .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
-       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
+        [true] Das Training hat nur { $groups } (Patienten oder Objektträger), zu wenige, um zu zeigen, ob er bei neuen funktioniert, die anders sind.
+       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger), zu wenige, um zu zeigen, ob er bei neuen funktioniert, die anders sind.
     }
-    .meaning = Wäre dieser Anteil aller Gruppen anders, so würde ein Test mit so wenigen Gruppen sie in 1 von 20 Fällen verfehlen.{ $can_have_folds ->
+    .meaning = Wenn er bei { $share } aller Gruppen versagte, könnte ein Test mit so wenigen das übersehen (in 1 von 20 Fällen).{ $can_have_folds ->
         [true] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
        *[false] {""}
     }

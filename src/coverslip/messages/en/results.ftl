@@ -279,7 +279,10 @@ verdict-action = { $action ->
             [true] {" "}from further patients or slides
            *[false] {""}
         } (tab “Trust” of the training, or coverslip evaluate RUN DATA).{ $can_have_folds ->
-            [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
+            [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long){ $has_groups ->
+                [true] .
+               *[false] {""}; if several are of one patient or slide, name these first.
+            }
            *[false] {""}
         }
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
@@ -296,7 +299,10 @@ limit-not-above-chance = { $kind ->
         [hardly] It is hardly better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
        *[not-shown] It is not shown to be better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
     }
-    .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
+    .meaning = { $kind ->
+        [worse] Most images of some classes get the same wrong class, so names or labels may be exchanged.
+       *[other] More labeled images may help, or images on which the classes look different. Check the labels first.
+    }
     .next = { $kind ->
         [constant] Check the labels, label more images of the other classes (coverslip suggest DATA --run RUN), and train again.
         [worse] Check whether the names of the classes, or the labels, are exchanged or shifted.
@@ -313,18 +319,18 @@ limit-class-lost = It recognizes almost no image of { $n_classes ->
         [one] a class
        *[other] some classes
     }: { $labels }.
-    .meaning = Images of such a class get another class. Label more of them and train again.
+    .meaning = Images of such a class get another class, of which too many are counted. Check the labels, label more of them and train again.
 
-limit-class-lost-of-many = Do not use it for { $n_classes ->
-        [one] a class of which it recognizes almost no image
-       *[other] classes of which it recognizes almost no image
+limit-class-lost-of-many = It recognizes almost no image of { $n_classes ->
+        [one] a class
+       *[other] some classes
     }: { $labels }.
-    .meaning = Images of such a class get another class. Label more of them and train again.
+    .meaning = Images of such a class get another class, of which too many are counted. Check the labels, label more of them and train again.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } group or set of duplicates is
        *[other] { $n_clusters } groups or sets of duplicates are
-    } both in the test set and in the training or validation set, so the result is too high.
+    } both in the test set and in the training or validation set, so the result is probably too high.
     .meaning = Leakage was allowed for this run. How well the classifier works on new images is not known. Train again without leakage.
 
 limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
@@ -343,10 +349,10 @@ limit-weak = It misses many images: on average over the classes, it recognizes {
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
 
 limit-unsure-average = It may miss many images of some classes: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
-    .meaning = The interval includes half the way from guessing to perfect. Check its predictions until it is tested on more images.
+    .meaning = It may be below { $half }, half the way from guessing to perfect. Check its predictions until it is tested on more images.
 
 limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
-    .meaning = Do not count these classes by its predictions alone. Label more of their images.
+    .meaning = Do not count classes by its predictions alone: those that it predicts instead are too many. Label more images.
 
 limit-unsure-classes = { $is_below ->
         [true] It may recognize fewer than half of the images of a class:
@@ -355,13 +361,19 @@ limit-unsure-classes = { $is_below ->
            *[false] {""}
         }to say whether it recognizes more than half of the images of a class:
     } { $labels }.
-    .meaning = The intervals include one half. Do not count these classes by its predictions alone.
+    .meaning = { $n_classes ->
+        [one] The interval includes
+       *[other] The intervals include
+    } one half. Do not count classes by its predictions alone: those that it predicts instead may be too many.
 
 limit-false-alarms = Most images that it predicts as { $predicted } are of another class: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
 
 limit-unsure-predictions = Half or more of the images that it predicts as { $predicted } may be of another class: { $labels }.
-    .meaning = The intervals include one half. Check the images that are predicted as such a class.
+    .meaning = { $n_classes ->
+        [one] The interval includes
+       *[other] The intervals include
+    } one half. Check the images that are predicted as such a class.
 
 limit-like-majority-class = { $is_worse ->
         [true] It is correct less often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
@@ -531,7 +543,7 @@ limit-leakage-allowed = Training and test images may overlap, so the result may 
 limit-relabeled = { $claim }
     .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
 
-limit-validation-images = The result is from validation images, which training used for choices, so it is too high.
+limit-validation-images = The result is from validation images, which training used for choices, so it is probably too high.
     .meaning = Test it on images that no choice was based on.
 
 limit-no-groups = No groups are known.
@@ -548,10 +560,10 @@ limit-too-few-groups = { $has_folds ->
     .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
-       *[false] The test set has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
+        [true] The run has only { $groups } (patients or slides), too few to show whether it works on new ones that are unlike them.
+       *[false] The test set has only { $groups } (patients or slides), too few to show whether it works on new ones that are unlike them.
     }
-    .meaning = If this share of all groups were different, a test of so few groups would miss them in 1 of 20 cases.{ $can_have_folds ->
+    .meaning = If it failed on { $share } of all groups, a test of so few could still miss this (in 1 of 20 cases).{ $can_have_folds ->
         [true] {" "}Cross-validation tests on every group and uses the data better.
        *[false] {""}
     }
