@@ -16,6 +16,7 @@ export interface Hit {
 
 const MOST_HITS = 20;
 const EXCERPT = 140; // characters
+const LONG_SECTION = 2000; // characters; the text of a longer one counts less
 
 /** Markdown without its marks, in one line. */
 const plain = (markdown: string) =>
@@ -57,7 +58,7 @@ export interface Synonyms {
 
 // Words of questions, which nearly every section contains.
 const IGNORED = new Set(
-  'a an and any are as at be by can could coverslip did do does for from get has have how i if in into is it its me my need of on or our should that the their there they this to use was we what when where which who why will with work you your'.split(
+  'a an and any are as at be by can could coverslip did do does each every everything for from get has have happens how i if in into is it its know like me my need no not of on one or other our says should some that the their them there they this three to two us use used using was we what when where which who why will with without work you your'.split(
     ' ',
   ),
 );
@@ -77,7 +78,9 @@ const stem = (word: string) =>
         .replace(/([^aeious])\1$/, '$1')
         .replace(/(e|y|i)$/, '');
 
-/** The stems of a query. If it has only words of questions, these count. */
+const allStems = (text: string) => [...new Set(wordsIn(text).map(stem))];
+
+/** The stems of a query that tell something. If it has only words of questions, these count. */
 function stemsOf(query: string): string[] {
   const words = wordsIn(query);
   const telling = words.filter((word) => !IGNORED.has(word));
@@ -89,7 +92,7 @@ export const synonymsOf = (markdown: string): Synonyms[] =>
   markdown.split('\n').flatMap((line) => {
     const [words = '', pages = ''] = cellsOf(line);
     const targets = [...pages.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!.replace('.md', ''));
-    return targets.length ? [{ phrases: words.split(', ').map(stemsOf), targets }] : [];
+    return targets.length ? [{ phrases: words.split(', ').map(allStems), targets }] : [];
   });
 
 const targetOf = ({ page, heading }: Section) => page + (heading && `#${anchorOf(heading)}`);
@@ -101,11 +104,11 @@ const nOfPhrase = ({ phrases }: Synonyms, stems: readonly string[]) =>
     ...phrases.filter((phrase) => phrase.every((word) => stems.includes(word))).map(({ length }) => length),
   );
 
-const GENERATED = /^(words$|rest$|python_functions$|problems)/; // users' words; operations, functions and errors
+const GENERATED = /^(words$|rest$|columns$|commands$|file_kinds$|glossary$|python_functions$|problems)/; // also users' words and terms
 
 /**
- * The sections that answer a query: those that docs/words.md names for its words, then those with most of its words,
- * weighted by rarity, with the words in a heading first and errors last.
+ * The sections that answer a query: those that docs/words.md names for its words, then those with its words, weighted by
+ * rarity and by how much of the query they contain, with the words in a heading first and errors last.
  */
 export function hitsOf(
   sections: readonly Section[],
@@ -114,6 +117,7 @@ export function hitsOf(
 ): Hit[] {
   const stems = stemsOf(query);
   if (!stems.length) return [];
+  const wholeQuery = allStems(query);
   const matches = sections.map(({ words }) =>
     stems.map((word) => words.map((part) => part.includes(` ${word}`))),
   );
@@ -124,30 +128,32 @@ export function hitsOf(
   const named = new Map<string, number>();
   for (const row of synonyms)
     row.targets.forEach((target, k) => {
-      const n = nOfPhrase(row, stems);
+      const n = nOfPhrase(row, wholeQuery);
       if (n) named.set(target, Math.max(named.get(target) ?? 0, n - k / 10));
     });
   const scored = sections.map((section, k) => {
     const ofWords = matches[k]!;
     const isIn = ofWords.map((ofWord) => ofWord.some(Boolean));
+    const coverage = weights.reduce((sum, weight, word) => sum + weight * +isIn[word]!, 0);
+    const share = Math.min(1, LONG_SECTION / section.text.length);
     const score = ofWords.reduce(
       (sum, [inHeading, inTitle, inText], word) =>
-        sum + weights[word]! * (3 * +inHeading! + 2 * +inTitle! + +inText!),
+        sum + weights[word]! * (3 * +inHeading! + 2 * +inTitle! + +inText! * share),
       0,
     );
     const isCode = section.heading !== '' && section.heading === query.trim().toLowerCase();
     return {
       section,
       rank: isCode ? Infinity : (named.get(targetOf(section)) ?? 0),
-      n: isIn.filter(Boolean).length,
+      coverage,
       isLast: GENERATED.test(section.page),
-      score,
+      score: score * coverage,
       first: stems[isIn.indexOf(true)] ?? '',
     };
   });
-  const most = Math.max(...scored.map(({ n }) => n));
+  const most = Math.max(...scored.map(({ coverage, isLast }) => (isLast ? 0 : coverage)));
   return scored
-    .filter(({ n, rank }) => rank > 0 || (n > 0 && n === most))
+    .filter(({ coverage, rank }) => rank > 0 || (coverage > 0 && coverage >= most / 2))
     .sort((a, b) => b.rank - a.rank || +a.isLast - +b.isLast || b.score - a.score)
     .slice(0, MOST_HITS)
     .map(({ section, first }) => {
