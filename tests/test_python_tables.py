@@ -90,7 +90,11 @@ def test_results_are_short_in_a_terminal_and_tables_in_notebooks(trained: Run, c
     assert "<td>medium</td><td>30</td>" in inspection._repr_html_()
     assert all(escape(finding.title) in inspection._repr_html_() for finding in inspection.findings)
     table = tmp_path / "predictions.csv"
-    cs.predict(trained, [str(path) for path in sorted((cells / "large").iterdir())[:5]], out=table, device="cpu")
+    predicted = cs.predict(
+        trained, [str(path) for path in sorted((cells / "large").iterdir())[:5]], out=table, device="cpu"
+    )
+    assert predicted._repr_html_().count("<tr>") == 1 + len(predicted.decisions)
+    assert cs.load_classifier(trained)._repr_html_().count("<tr>") == 1 + 3
     summary = cs.summarise(table, by="folder", run=trained)
     assert repr(summary) == "Summary(3 classes, 1 samples, 0 conditions)"
     assert "<td>large</td><td></td><td>5</td>" in summary._repr_html_()

@@ -18,6 +18,7 @@ from coverslip.datasets.quality.findings import similar_names
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
+from coverslip.notebooks import html_table
 from coverslip.table_cells import composed
 
 READING_COLUMNS = ("image_id", "path", "label", "author", "time", "kind")
@@ -54,6 +55,16 @@ class ReadersAgreement:
     readers: dict[str, int]  # number of images by reader
     pairs: tuple[ReaderAgreement, ...]
     similar_labels: tuple[tuple[str, ...], ...] = ()  # sets of labels that may be one class with several spellings
+
+    def _repr_html_(self) -> str:
+        """Return the agreement of each pair with the interval of kappa, for notebooks."""
+        rows = [
+            (pair.first, pair.second, each.n, each.agreement.value, each.kappa.value, each.kappa.low, each.kappa.high)
+            for pair in self.pairs
+            for each in (pair.agreement,)
+        ]
+        columns = ("reader", "reader", "images", "agreement", "kappa", "low", "high")
+        return html_table(", ".join(f"{name}: {n:,}" for name, n in self.readers.items()), columns, rows)
 
 
 def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = None) -> ReadersAgreement:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.results import Metric
+from coverslip.notebooks import html_table
 
 Features = npt.NDArray[np.floating]
 
@@ -287,3 +288,8 @@ class Distances(DocumentedFields):
     pairs: tuple[PairDistance, ...]
     meaning: str
     """What the distances show and what not, and images that datasets share."""
+
+    def _repr_html_(self) -> str:
+        """Return the distances of each pair, for notebooks."""
+        rows = [(each.a, each.b, each.mmd2.value, each.mmd2.low, each.mmd2.high, each.p) for each in self.pairs]
+        return html_table(self.network, ("dataset", "dataset", "MMD²", "low", "high", "p"), rows, self.meaning)

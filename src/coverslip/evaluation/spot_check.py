@@ -20,6 +20,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.intervals import exact_ends
 from coverslip.evaluation.proportions import EffectiveCounts, Votes, Z
 from coverslip.evaluation.results import Metric
+from coverslip.notebooks import html_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,6 +76,16 @@ class SpotCheck(DocumentedFields):
     n_excluded: int
     conditions: tuple[CheckedCondition, ...]
     """A single one without a name if there are no conditions."""
+
+    def _repr_html_(self) -> str:
+        """Return the accuracy in each condition with its interval, for notebooks."""
+        rows = [
+            (each.condition, each.n_labeled, number.value, number.low, number.high)
+            for each in self.conditions
+            for number in (each.accuracy,)
+        ]
+        columns = ("condition", "labeled images", "accuracy", "low", "high")
+        return html_table(f"SpotCheck({self.n_labeled:,} of {self.n_drawn:,} images labeled)", columns, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from coverslip.messages import message
 from coverslip.models.backbone import EXPECTED, Architecture, Backbone
 from coverslip.models.graphs import graph_without_pytorch, tensors_of
 from coverslip.models.zoo import linear_logits
+from coverslip.notebooks import html_table
 from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
@@ -192,6 +193,11 @@ class Classifier:
             f"{counted(len(card.classes), 'class', 'classes')}: {', '.join(card.classes)}; "
             f"trained on {counted(trained_on.n_images, 'image')}{groups})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the classes and the proportions that probabilities assume, for notebooks."""
+        rows = zip(self.card.classes, self.card.prior, strict=True)
+        return html_table(repr(self), ("class", "assumed proportion"), rows)
 
     @cached_property
     def network(self) -> "Network":

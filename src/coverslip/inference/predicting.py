@@ -36,6 +36,7 @@ from coverslip.inference.new_images import (
     plans_of_training,
 )
 from coverslip.messages import Note, Resume, message, note
+from coverslip.notebooks import html_table
 from coverslip.runs.classifier import fingerprint_of, identity_of, open_classifier
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.prediction_tables import (
@@ -118,6 +119,10 @@ class PredictionSummary:
     decisions: dict[str, int]  # images per decision, most frequent first
     shares: dict[str, Metric]  # proportion of each class, as `summarise` shows it for one sample
     assumed: dict[str, float]  # proportion of each class that the probabilities assume: of training, or as stated
+
+    def _repr_html_(self) -> str:
+        """Return the number of images per decision, for notebooks."""
+        return html_table(str(self.file), ("decision", "images"), list(self.decisions.items()))
 
 
 def predict(
