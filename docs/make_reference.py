@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: columns, recipe keys and sets, formats, networks, help, errors.
+"""Write the generated parts of the documentation, such as recipe keys, metrics, findings, networks, help and errors.
 
     python docs/make_reference.py
 
@@ -8,7 +8,7 @@ Each part stands in a page between two marker lines. `tests/test_docs.py` fails 
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,21 +29,30 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands, columns, images, kinds, models = (
-        DOCS / f"{name}.md" for name in ("recipe", "commands", "columns", "images", "file_kinds", "models")
-    )
-    recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
+    parts = {
+        "recipe": {"recipe keys": recipe_table, "sets of random changes": augment_table},
+        "commands": {"help texts": help_texts},
+        "columns": {"columns": columns_table},
+        "images": {"formats": formats_table},
+        "file_kinds": {"kinds": kinds_table},
+        "models": {"networks": models_table},
+        "numbers": {"metrics": metrics_table},
+        "checks": {"findings": findings_table},
+        "python_events": {"events": events_table},
+    }
     return {
-        recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
-        commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
-        columns: _with_part(columns, columns.read_text(encoding="utf-8"), "columns", columns_table()),
-        images: _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table()),
-        kinds: _with_part(kinds, kinds.read_text(encoding="utf-8"), "kinds", kinds_table()),
-        models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
+        **{DOCS / f"{name}.md": _with_parts(DOCS / f"{name}.md", of_page) for name, of_page in parts.items()},
         DOCS / "python_functions.md": python_functions(),
         DOCS / "rest.md": rest_operations(),
         **error_pages(),
     }
+
+
+def _with_parts(page: Path, parts: Mapping[str, Callable[[], str]]) -> str:
+    whole = page.read_text(encoding="utf-8")
+    for name, text in parts.items():
+        whole = _with_part(page, whole, name, text())
+    return whole
 
 
 def _with_part(page: Path, whole: str, name: str, text: str) -> str:
@@ -111,6 +120,42 @@ def kinds_table() -> str:
     import image_kinds
 
     return image_kinds.kinds_table()
+
+
+def metrics_table() -> str:
+    """One row per metric: its name in files, its title and its meaning."""
+    from coverslip.evaluation.table import METRICS
+    from coverslip.messages import text
+
+    rows = [
+        f"| `{name}` | {record.title} | {text(f'metric-{name}.meaning'.replace('_', '-'))} |"
+        for name, record in METRICS.items()
+    ]
+    return "\n".join(["| name in files | metric | meaning |", "|---|---|---|", *rows])
+
+
+def findings_table() -> str:
+    """One row per kind of finding, the most severe first."""
+    from coverslip.datasets.quality.findings import FINDINGS
+
+    severities = ("error", "warning", "advice")
+    kinds = sorted(FINDINGS.items(), key=lambda item: severities.index(item[1].severity))
+    rows = [f"| `{name}` | {kind.severity} | {kind.heading} |" for name, kind in kinds]
+    return "\n".join(["| finding | severity | meaning |", "|---|---|---|", *rows])
+
+
+def events_table() -> str:
+    """One row per event: what it says, and its fields."""
+    from dataclasses import fields
+
+    from coverslip import events
+
+    rows = []
+    for kind in events.Event.__subclasses__():
+        if getattr(events, kind.__name__, None) is kind:  # slots leave the class without them, too
+            names = [f"`{each.name}`" for each in fields(kind) if each.name not in ("fold", "is_pretraining")]
+            rows.append(f"| `{kind.__name__}` | {(kind.__doc__ or '').partition(chr(10))[0]} | {', '.join(names)} |")
+    return "\n".join(["| event | meaning | fields |", "|---|---|---|", *rows])
 
 
 def models_table() -> str:

@@ -174,6 +174,8 @@ class WorkPlanned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
+    """A training started, with these numbers of images."""
+
     run: str  # folder
     n_train: int
     n_val: int
@@ -235,6 +237,8 @@ class InstantClassifierFitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded(Event):
+    """A step of fine-tuning ended."""
+
     epoch: int  # 1-based
     n_epochs: int  # planned
     step: int  # 1-based within the epoch
@@ -299,6 +303,8 @@ class EpochEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
+    """A state from which the training can be resumed was saved."""
+
     path: str
     epoch: int
     is_best: bool
@@ -322,6 +328,8 @@ class ClassifierSelected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
+    """A training ended: `done`, `stopped` or `failed`, with the reason."""
+
     run: str
     state: str  # "done", "stopped" or "failed"
     reason: Message | None = None

@@ -41,7 +41,7 @@ class MetricRecord:
     """One metric of predictions.
 
     To add a metric, add its record to `METRICS`, and its title and meaning to `metrics.ftl` in all languages. Tables,
-    the report, the app and `primary_metric` then have it. Explain it in `docs/numbers.md` and `docs/runs.md`.
+    the report, the app and `primary_metric` then have it.
     """
 
     name: str

@@ -164,9 +164,8 @@ def finding_case(
 class FindingKind:
     """One kind of finding.
 
-    To add a kind, add it to `FINDINGS`, its texts to `findings.ftl` in all languages, and a row to
-    `docs/checks.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It
-    reads no files.
+    To add a kind, add it to `FINDINGS`, and its texts to `findings.ftl` in all languages. `find` yields any number of
+    cases from the records of the images and the facts of the scan. It reads no files.
     """
 
     name: str  # the code of its findings: in lower case, words joined by "-"

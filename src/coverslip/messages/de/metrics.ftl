@@ -66,7 +66,7 @@ metric-confidence-gap = Mittlere Wahrscheinlichkeit minus Genauigkeit
     .meaning = über 0: Wahrscheinlichkeiten sind im Mittel zu hoch; unter 0: zu niedrig
 
 metric-log-loss = Log Loss
-    .meaning = wie weit die Wahrscheinlichkeiten von der Wahrheit entfernt sind
+    .meaning = mittlerer negativer Logarithmus der Wahrscheinlichkeit der wahren Klasse; sichere Fehler kosten am meisten
 
 metric-brier = Brier-Score
     .meaning = quadrierter Abstand der Wahrscheinlichkeiten von der Wahrheit, 0 bis 2

@@ -66,7 +66,7 @@ metric-confidence-gap = Mean probability minus accuracy
     .meaning = above 0: probabilities are too high on average; below 0: too low
 
 metric-log-loss = Log loss
-    .meaning = how far probabilities are from the truth
+    .meaning = mean negative logarithm of the probability of the true class; confident errors cost most
 
 metric-brier = Brier score
     .meaning = squared distance of probabilities from the truth, 0 to 2
