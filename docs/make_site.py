@@ -31,6 +31,7 @@ OTHERS = {  # pages outside this folder, and their places on the site
     ROOT / "SECURITY.md": "security_policy.md",
     ROOT / "benchmarks" / "RESULTS.md": "results.md",
     ROOT / "benchmarks" / "NOT_KEPT.md": "not_kept.md",
+    ROOT / "benchmarks" / "TWO_STEP.md": "two_step.md",
 }
 # Names of files and settings stay whole in narrow columns: the table scrolls.
 STYLE = ".md-typeset td code { word-break: normal; overflow-wrap: normal; }\n"

@@ -19,15 +19,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("papers/*.md"))]
-PAGES += sorted(DOCS.glob("studies/*.md"))
 OURS = "coverslip"
-LONG_PAGES = {"glossary.md": 2200}  # words; the others have at most 1,230
+LONG_PAGES = {"glossary.md": 2150, "words.md": 1450}  # words; the others have at most 1,230
 # Pages whose links are followed, too. Their examples are for contributors, or commands of benchmarks.
 FURTHER_PAGES = [
     *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),
     *(
         ROOT / "benchmarks" / "RESULTS.md",
         ROOT / "benchmarks" / "NOT_KEPT.md",
+        ROOT / "benchmarks" / "TWO_STEP.md",
         ROOT / "packaging" / "README.md",
         ROOT / "tests" / "REAL_IMAGES.md",
         *sorted(ROOT.glob("integrations/*/README.md")),
@@ -152,7 +152,7 @@ def test_pages_are_short_and_together_not_longer() -> None:
         path.name: n for path, n in words.items() if n > LONG_PAGES.get(path.relative_to(DOCS).as_posix(), 1230)
     }
     assert too_long == {}
-    assert sum(words.values()) <= 57_000, "shorten another page"
+    assert sum(words.values()) <= 55_700, "shorten another page"
     assert len(re.findall(r"!\[[^\]]+\]\(", page("is_it_for_me.md"))) >= 4
 
 
