@@ -136,10 +136,10 @@ class Server:
         address = next(word for word in log.read_text().split() if word.startswith("http://"))
         self.address = address.partition("?")[0]
 
-    def ask(self, path: str, body: Json | None = None) -> Json:
+    def ask(self, path: str, body: Json | None = None, method: str | None = None) -> Json:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"{self.address}api/v1/{path}", data, {"Content-Type": "application/json"} if data else {}
+            f"{self.address}api/v1/{path}", data, {"Content-Type": "application/json"} if data else {}, method=method
         )
         with urllib.request.urlopen(request, timeout=600) as answer:
             parsed: Json = json.load(answer)

@@ -7,27 +7,60 @@ the number, how often its interval contains the accuracy on all images without a
 number is from it on average.
 
     python benchmarks/live.py [--data ../shared/data] [--seeds 3] [--users 20]
+    python benchmarks/live.py --browser  # 60 labels of white blood cells by keys; built pages and Chromium
+
+With `--browser`, the script labels suggested images in the gallery, and measures the time from a key to the predictions
+of all shown images by this label.
 """
 
 import argparse
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from _records import ROOT, Record
+from app import CHROMIUM, Server, serving, wait_for
 
 from coverslip.audit.live import Live, LiveImages, open_live
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.events import ignore
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 RECORD = Record("Live", ["src/coverslip/audit"])
 SETS = ("blood_pbc", "nuclei_mitocheck", "chromosomes_qband", "blood_malaria", "pap_herlev")
 MOST_IMAGES, MOST_LABELS, N_PAGE, TEST_SHARE = 2_000, 1_000, 20, 0.25
 N_FEATURES, N_CLASSES = 3_680, 20  # of the measurement of time
+N_OF_CLASS, N_KEYS, N_BETWEEN = 100, 60, 20  # images of a class, labels by keys, and labels before a new order
 Bools = npt.NDArray[np.bool_]
+
+# Milliseconds from a key to the frame after the first rows that were requested after the answer to its label.
+SAMPLE = """
+window.samples = [];
+let pressed = null, isSaved = false;
+addEventListener('keydown', () => { pressed = performance.now(); isSaved = false; }, { capture: true });
+const original = window.fetch;
+window.fetch = async (request, ...more) => {
+  const url = String(request.url ?? request);
+  const isOfRows = /lists\\/[^/]+\\/rows\\?rows=/.test(url) && isSaved;
+  const answer = await original(request, ...more);
+  if (url.endsWith('/changes')) isSaved = true;
+  if (isOfRows && pressed !== null) {
+    const from = pressed;
+    pressed = null;
+    answer.clone().text().then(() =>
+      requestAnimationFrame(() => requestAnimationFrame(() => window.samples.push(performance.now() - from))));
+  }
+  return answer;
+};
+"""
 
 
 def main() -> None:
@@ -35,8 +68,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", metavar="FOLDER")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--users", type=int, default=20, metavar="N")
+    parser.add_argument("--browser", action="store_true", help="label by keys in Chromium instead")
     RECORD.add_option(parser)
     arguments = parser.parse_args()
+    if arguments.browser:
+        with tempfile.TemporaryDirectory() as folder:
+            label_by_keys(Path(folder), arguments.data / "blood_pbc")
+        RECORD.write(part="browser")
+        return
     for n_images, n_labels in ((5_000, 60), (5_000, 500), (5_000, 1_000), (30_000, 1_000)):
         measure_time(n_images, n_labels)
     covered, biases = [], []
@@ -184,6 +223,63 @@ def check_estimate(name: str, images: LiveImages, truth: list[str], n_users: int
     mean, sd = np.mean(differences), np.std(differences)
     print(f"{name}: with 30 test images, number minus accuracy is {mean:+.3f} on average, SD {sd:.3f}")
     return covered["who stop when they like the number"], float(mean)
+
+
+def label_by_keys(folder: Path, source: Path) -> None:
+    """Label suggested images of white blood cells by keys in the gallery, with a new order after each 20 labels."""
+    from playwright.sync_api import sync_playwright
+
+    classes = sorted(each.name for each in source.iterdir() if each.is_dir())
+    for name in classes:
+        (folder / "cells" / name).mkdir(parents=True)
+        for file in sorted((source / name).iterdir())[:N_OF_CLASS]:
+            shutil.copy(file, folder / "cells" / name)
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with serving(folder) as server, sync_playwright() as playwright:
+        body = {"sources": [{"path": str(folder / "cells")}], "is_labeled": False}
+        dataset = server.ask("datasets", body)["id"]
+        wait_for(lambda: server.ask(f"datasets/{dataset}")["state"] == "ready", 600)
+        server.ask(f"datasets/{dataset}", {"classes": classes}, "PATCH")
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.add_init_script(SAMPLE)
+        page.goto(f"{server.address}datasets/{dataset}?tab=images")
+        page.get_by_role("button", name="Switch live on").click()
+        page.get_by_role("button", name="Suggest images").wait_for(timeout=600_000)
+        for k in range(N_KEYS // N_BETWEEN):
+            with page.expect_response(lambda answer: "sort=suggested" in answer.url):
+                page.get_by_role("button", name="Renew the order" if k else "Suggest images").click()
+            page.wait_for_timeout(1_000)
+            page.get_by_role("gridcell").first.click()
+            press_keys(page, classes)
+            right = share_right(server, dataset)
+            print(f"{(k + 1) * N_BETWEEN} labels: {right:.2f} of the others right", flush=True)
+        seconds = np.array(page.evaluate("window.samples")) / 1e3
+        browser.close()
+    median, p95 = np.median(seconds), np.quantile(seconds, 0.95)
+    print(f"key to predictions: median {median:.3f} s, 95th percentile {p95:.3f} s, n = {len(seconds)}")
+    n, note = f"{len(seconds)} labels", f"95th percentile {p95:.2f}; 800 images; target: 0.4"
+    RECORD.add(
+        "Median time from a key to the new predictions in Chromium", round(float(median), 3), "s", n=n, note=note
+    )
+    RECORD.add("Right predictions with 60 labels", round(right, 2), n="740 white blood cells")
+
+
+def press_keys(page: "Page", classes: list[str]) -> None:
+    """Press the key of the class of the selected image, then wait for its predictions and the next image."""
+    selected = page.locator("[role=gridcell][aria-selected=true]").first
+    for _ in range(N_BETWEEN):
+        name, n = selected.get_attribute("title") or "", page.evaluate("window.samples.length")
+        page.keyboard.press(str(classes.index(name.split("/")[-2]) + 1))
+        page.wait_for_function("(n) => window.samples.length > n", arg=n, timeout=60_000)
+        page.wait_for_timeout(200)
+
+
+def share_right(server: Server, dataset: str) -> float:
+    """Return the share of right predictions among images without a label that have one."""
+    listed = server.ask(f"lists/{dataset}/rows?limit=1000")["items"]
+    rows = [row for row in listed if row["label"] is None and row["predicted"] is not None]
+    return float(np.mean([row["predicted"] == row["path"].split("/")[-2] for row in rows]))
 
 
 if __name__ == "__main__":
