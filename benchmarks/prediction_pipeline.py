@@ -218,12 +218,10 @@ def network(run: Path, files: list[str], options: argparse.Namespace) -> Used:
     pixels = np.stack([squared(file, options.px) for file in files[: 2 * BATCH]])
     classifier = load_classifier(run, "cpu")
     classifier.predict_pixels(pixels[:BATCH])
-    engine = classifier._engine
-    assert engine is not None
     clock, done = Clock(), 0
     while done < N_RUN:
         start = done % len(pixels)
-        run_tta(engine, pixels[start : start + BATCH], classifier.card.tta)
+        run_tta(classifier.engine, pixels[start : start + BATCH], classifier.card.tta)
         done += BATCH
     return clock.per_image(done)
 
