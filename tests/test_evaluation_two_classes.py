@@ -57,8 +57,15 @@ def test_a_target_takes_the_point_of_the_curve_that_costs_least_among_those_that
     false_rate, true_rate, _ = sk.roc_curve(is_positive, probability[:, positive], drop_intermediate=False)
     n_positive = int(is_positive.sum())
     bound = np.array([exact_bound(round(rate * n_positive), n_positive) for rate in true_rate])
-    is_shown = bound >= min(share, bound.max()) - 1e-9
+    n_others = len(label) - n_positive
+    of_others = np.array([exact_bound(round((1 - rate) * n_others), n_others) for rate in false_rate])
+    is_useful = true_rate - false_rate > np.hypot(true_rate - bound, 1 - false_rate - of_others)
     point = points[positive]
+    if not is_useful.any():
+        assert point.reason == message("no-threshold-above-chance")
+        return
+    bound = np.where(is_useful, bound, 0)
+    is_shown = is_useful & (bound >= min(share, bound.max()) - 1e-9)
     assert (point.reason is None) == (bound.max() >= share)
     if (probability[is_positive, positive] > 0).all():  # else no threshold detects all
         assert point.specificity >= 1 - false_rate[is_shown].min() - 1e-9
@@ -104,6 +111,20 @@ def test_a_target_that_images_cannot_show_is_stated_with_the_best_bound():
     assert second.reason.parameters["bound"] == second.least_sensitivity == pytest.approx(0.1 ** (1 / n))
     assert second.sensitivity == 1
     assert first.reason is None
+
+
+def test_a_threshold_that_is_no_better_than_chance_is_never_chosen():
+    score = np.concatenate([[0.05], np.linspace(0.4, 0.95, 59), [0.01], np.linspace(0.06, 0.6, 59)])
+    table, label = np.stack([1 - score, score], axis=1), np.repeat([1, 0], 60)
+    _, point = target_points(table, label, positive=1, aim="sensitivity", share=0.99)
+    assert point.reason is not None
+    assert point.reason.code == "target-not-shown"
+    assert point.sensitivity == 59 / 60  # the highest bound is that of all 60, with a specificity of 1/60
+    assert point.specificity > 0.5
+    assert point.reason.parameters["bound"] == point.least_sensitivity
+    points = target_points(table[:, ::-1], label, positive=1, aim="sensitivity", share=0.95)
+    assert [(each.threshold, each.sensitivity) for each in points] == [(0.5, None)] * 2
+    assert points[1].reason == message("no-threshold-above-chance")
 
 
 def test_too_few_validation_images_leave_the_neutral_threshold_and_say_so():

@@ -100,8 +100,9 @@ def target_points(
         group: (n_images,) names of groups, or None without groups.
 
     Returns:
-        One point per class, as of `operating_points`; 1/2 if either class has fewer than 5 images. If no threshold
-        shows the target, the threshold has the highest bound, and the point of the positive class a reason.
+        One point per class, as of `operating_points`; 1/2 if either class has fewer than 5 images, or if no threshold
+        is shown to be better than chance (the 90% bound of Youden's index above 0). If no such threshold shows the
+        target, the threshold has the highest bound, and the point of the positive class a reason.
     """
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
@@ -110,16 +111,30 @@ def target_points(
         opposite = _opposite_point(point, n_other, point.reason)
         return (opposite, point) if positive == 1 else (point, opposite)
     curve = threshold_curve(probability[:, positive], is_positive)
-    is_counted, reached = (
-        (is_positive, curve.sensitivity) if aim == "sensitivity" else (~is_positive, curve.specificity)
-    )
-    bound = lower_bounds(reached, probability[is_counted, positive], None if group is None else group[is_counted])
-    enough = np.flatnonzero(bound >= min(share, float(bound.max())) - 1e-9)
+    shares = curve.sensitivity, curve.specificity
+    least = [
+        lower_bounds(reached, probability[side, positive], None if group is None else group[side])
+        for reached, side in zip(shares, (is_positive, ~is_positive), strict=True)
+    ]
+    margin = np.hypot(*(reached - bound for reached, bound in zip(shares, least, strict=True)))
+    is_useful = shares[0] + shares[1] - 1 > margin  # of a sum, by the bounds of its parts (Zou and Donner 2008)
+    if not is_useful.any():
+        point = OperatingPoint(0.5, n, None, None, message("no-threshold-above-chance"))
+        opposite = _opposite_point(point, n_other, point.reason)
+        return (opposite, point) if positive == 1 else (point, opposite)
+    bound = np.where(is_useful, least[0] if aim == "sensitivity" else least[1], 0)
+    enough = np.flatnonzero(is_useful & (bound >= min(share, float(bound.max())) - 1e-9))
     k = int(enough[-1] if aim == "sensitivity" else enough[0])  # thresholds rise
     first, second = points_at(probability, label, positive=positive, threshold=float(curve.threshold[k]), group=group)
     if bound[k] >= share - 1e-9:
         return first, second
-    reason = message("target-not-shown", aim=aim, n_images=int(is_counted.sum()), target=share, bound=float(bound[k]))
+    reason = message(
+        "target-not-shown",
+        aim=aim,
+        n_images=n if aim == "sensitivity" else n_other,
+        target=share,
+        bound=float(bound[k]),
+    )
     return (first, replace(second, reason=reason)) if positive == 1 else (replace(first, reason=reason), second)
 
 
