@@ -141,7 +141,8 @@ def rethreshold(
 
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.
-        BadRun: the run is a fold or has no metrics, its images are missing, or its classifier was adapted.
+        BadRun: the run is a fold or has no metrics, its images are missing, its classifier was adapted, or no threshold
+            for a target is shown to be better than chance.
     """
     run = open_run(run.folder)
     refuse_fold(run)
@@ -150,6 +151,7 @@ def rethreshold(
     _refuse_adapted(run)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
+    _refuse_unreachable(run, recipe)
     _note_replaced_targets(run.recipe, recipe, context)
     data = held_out_images(run)
     previous_card = run.card
@@ -167,6 +169,18 @@ def rethreshold(
             _decide_rows(run, data, recipe, Run(run.folder).tested_card)
         _decide_evaluations(Run(run.folder), recipe, previous_card, context)
     return Run(run.folder)
+
+
+def _refuse_unreachable(run: Run, recipe: Recipe) -> None:
+    """Raise BadRun if the images support no threshold for the target, before anything is changed."""
+    assert run.card is not None, "the run has metrics"
+    if recipe.decide_by not in ("sensitivity", "specificity"):
+        return
+    probability, label, group = _decision_images(run, run.card.of_tested())
+    points, _ = learn_decisions(probability, label, recipe.decision_rule(run.card.classes), group)
+    for point in points or ():
+        if point.reason is not None and point.sensitivity is None:
+            raise BadRun("decide-no-threshold", file=run.folder, reason=point.reason)
 
 
 def _note_replaced_targets(previous: Recipe, recipe: Recipe, context: RunContext) -> None:

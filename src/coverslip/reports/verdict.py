@@ -19,7 +19,7 @@ from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
 from coverslip.evaluation.results import LEVEL, Evaluation, Metric
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import has_entry, message, text
+from coverslip.messages import has_entry, localized_number, message, text
 from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import (
     DUPLICATES,
@@ -727,6 +727,24 @@ def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
     yield from _when(read_test_set_accesses(run.run).decided > 0)
 
 
+def _threshold_not_measured(run: ReportedRun) -> Iterator[Json]:
+    """Yield once if test metrics are by the folds' thresholds, with the results of the classifier's own threshold."""
+    points, positive = run.calibration.operating_points, run.metrics.positive_class
+    if not run.n_folds or run.evaluation is not None or run.rule != "chosen threshold" or points is None:
+        return
+    if positive not in run.classes:
+        yield {"has_point": False}
+        return
+    point = points[run.classes.index(positive)]
+    yield {
+        "has_point": point.sensitivity is not None,
+        "label": positive,
+        "threshold": localized_number(f"{point.threshold:.3g}"),
+        "sensitivity": "" if point.sensitivity is None else percent(point.sensitivity),
+        "specificity": "" if point.specificity is None else percent(point.specificity),
+    }
+
+
 def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
     """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
     classes = () if run.tested is None else run.run.predictions.classes
@@ -792,6 +810,7 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-relabeled", "care", _relabeled, "test-more", is_about_training=True),
     Rule("report-unknown-labels", "care", _unknown_labels, "test-more", is_about_training=True),
     Rule("limit-unknown-initialization", "care", lambda run: _when(not run.initialization_is_known), "test-more"),
+    Rule("limit-threshold-not-measured", "care", _threshold_not_measured, "test-more", is_about_training=True),
     Rule("limit-decision-after-test", "care", _decided_after_test, "test-more", is_about_training=True),
     Rule("limit-finding", "care", lambda run: _findings(run, are_serious=True), "inspect", is_about_training=True),
     Rule(

@@ -578,6 +578,12 @@ limit-compared-runs = Die Testmetriken wurden mit denen von { $n_others ->
     }
     .meaning = Wenn dieses Training nach diesen Metriken aus { $n_runs } ausgewählt wurde, sind sie zu hoch: Von { $n_runs } gleich guten Klassifikatoren ist einer durch Zufall der beste. Wählen Sie nach Validierungsmetriken, oder halten Sie ein externes Testset zurück.
 
+limit-threshold-not-measured = Die Testmetriken gelten für die Schwellen der Folds, nicht für die des Klassifikators{ $has_point ->
+        [true] {":"} Der Klassifikator sagt „{ $label }“ ab einer Wahrscheinlichkeit von { $threshold } vorher, mit einer Sensitivität von { $sensitivity } und einer Spezifität von { $specificity } auf den Bildern, an denen sie gewählt wurde.
+       *[false] {"."}
+    }
+    .meaning = Der Klassifikator kann häufiger oder seltener richtig liegen als nach diesen Metriken. Messen Sie seine Schwelle auf einem externen Testset.
+
 limit-decision-after-test = Die Entscheidungsregel wurde geändert, nachdem die Testmetriken zum ersten Mal berechnet waren.
     .meaning = Wenn sie nach diesen Metriken gewählt wurde, sind die Metriken zu hoch. Messen Sie die Regel auf einem externen Testset.
 

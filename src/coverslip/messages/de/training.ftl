@@ -379,6 +379,9 @@ adapt-adapted-run = Dieser Klassifikator wurde selbst angepasst
 adapt-interrupted = Diese Anpassung wurde unterbrochen
     .do = Passen Sie erneut an, mit demselben --out: Sie beginnt von vorn.
 
+decide-no-threshold = Für dieses Ziel wurde keine Schwelle gewählt: { $reason }. Die frühere Entscheidungsregel gilt weiter
+    .do = Labeln Sie mehr Bilder, oder zeigen Sie mit „coverslip decide RUN“ die Schwellen, und wählen Sie eine von Hand.
+
 decide-adapted-run = Dieser Klassifikator wurde an ein anderes Labor angepasst, und seine Validierungsbilder sind aus dem ersten
     .do = Entscheiden Sie für den ersten Klassifikator, und passen Sie ihn erneut an: Labels bestimmen dann die Schwellen.
 

@@ -578,6 +578,12 @@ limit-compared-runs = Its test metrics were compared with those of { $n_others -
     }
     .meaning = If it was selected among { $n_runs } by these metrics, they are too high: of { $n_runs } equally good classifiers, one is best by chance. Select by validation metrics, or keep an external test set.
 
+limit-threshold-not-measured = The test metrics are by the thresholds of the folds, not by that of the classifier{ $has_point ->
+        [true] {":"} the classifier predicts “{ $label }” from a probability of { $threshold }, with a sensitivity of { $sensitivity } and a specificity of { $specificity } on the images that it was chosen on.
+       *[false] {"."}
+    }
+    .meaning = The classifier can be right more or less often than these metrics. Measure its threshold on an external test set.
+
 limit-decision-after-test = The decision rule was changed after the test metrics were first computed.
     .meaning = If it was chosen by these metrics, they are too high. Measure it on an external test set.
 

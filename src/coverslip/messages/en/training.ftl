@@ -379,6 +379,9 @@ adapt-adapted-run = This classifier was adapted itself
 adapt-interrupted = This adaptation was interrupted
     .do = Adapt again with the same --out: it begins again.
 
+decide-no-threshold = No threshold for this target was chosen: { $reason }. The earlier decision is unchanged
+    .do = Label more images, or use “coverslip decide RUN” to see the thresholds, and choose one by hand.
+
 decide-adapted-run = This classifier was adapted to another laboratory, and its validation images are of the first one
     .do = Decide for the first classifier, and adapt it again: labels then set the thresholds.
 
