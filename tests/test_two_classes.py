@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import write_cells
+from refusing import refusing
 from tables import json_of, rows_of
 from trained import GROUPS, INSTANT
 
@@ -15,10 +16,11 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli.runs import shown_choices
 from coverslip.datasets.index.classes import ClassPlan
-from coverslip.errors import BadRecipe
+from coverslip.errors import BadRecipe, BadRun
 from coverslip.evaluation.decisions import threshold_numbers
 from coverslip.events import Event, Noted
 from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
+from coverslip.messages import text
 from coverslip.reports.metric_rows import metrics
 from coverslip.reports.reported import ReportedRun, decision_images, number, percent, read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
@@ -26,6 +28,7 @@ from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan
 
+_OTHER_THRESHOLD = "limit-threshold-not-measured"
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
 
 
@@ -102,6 +105,18 @@ def test_after_folds_the_threshold_is_said_to_come_from_held_out_predictions(
     assert f"on {decision_images(thresholds.calibrated_on)}." in page
     assert main(["decide", str(run.folder)]) == 0
     assert f"On {decision_images(thresholds.calibrated_on)} (" in capsys.readouterr().out
+    (limit,) = (each for each in verdict_of_run(read_run(run.folder)).reasons if each.code == _OTHER_THRESHOLD)
+    in_use = next(each for each in thresholds.choices if each.threshold == thresholds.threshold)
+    assert limit.claim == text(
+        _OTHER_THRESHOLD,
+        has_point=True,
+        label="small",
+        threshold=f"{in_use.threshold:.3g}",
+        sensitivity=percent(in_use.sensitivity),
+        specificity=percent(in_use.specificity),
+    )
+    cs.decide(run.folder, "threshold", threshold=0.25)
+    assert _OTHER_THRESHOLD not in {each.code for each in verdict_of_run(read_run(run.folder)).reasons}
 
 
 @pytest.mark.exhaustive
@@ -246,6 +261,16 @@ def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers
     (tmp_path / "away").rename(others)
     cs.decide(run.folder, "sensitivity", target=0.7)
     assert read_evaluation(run.evaluation("others").folder).earlier_thresholds is None
+
+
+def test_a_target_without_a_threshold_above_chance_changes_nothing(run_with_target: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(run_with_target.folder, tmp_path / "run"))
+    run.write_logits("validation", -run.validation_logits)  # worse than chance
+    before = {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
+    for aim in ("sensitivity", "specificity"):
+        with refusing(BadRun, "decide-no-threshold"):
+            cs.decide(run.folder, aim, target=0.8)
+    assert {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.slow

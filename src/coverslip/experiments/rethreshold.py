@@ -172,14 +172,14 @@ def rethreshold(
 
 
 def _refuse_unreachable(run: Run, recipe: Recipe) -> None:
-    """Raise BadRun if the images support no threshold for the target, before anything is changed."""
+    """Raise BadRun if no threshold for the target is shown to be better than chance, before anything is changed."""
     assert run.card is not None, "the run has metrics"
     if recipe.decide_by not in ("sensitivity", "specificity"):
         return
     probability, label, group = _decision_images(run, run.card.of_tested())
     points, _ = learn_decisions(probability, label, recipe.decision_rule(run.card.classes), group)
     for point in points or ():
-        if point.reason is not None and point.sensitivity is None:
+        if point.reason is not None and point.reason.code == "no-threshold-above-chance":
             raise BadRun("decide-no-threshold", file=run.folder, reason=point.reason)
 
 
