@@ -58,8 +58,7 @@ def test_a_target_takes_the_point_of_the_curve_that_costs_least_among_those_that
     n_positive = int(is_positive.sum())
     bound = np.array([exact_bound(round(rate * n_positive), n_positive) for rate in true_rate])
     n_others = len(label) - n_positive
-    of_others = np.array([exact_bound(round((1 - rate) * n_others), n_others) for rate in false_rate])
-    is_useful = true_rate - false_rate > np.hypot(true_rate - bound, 1 - false_rate - of_others)
+    is_useful = true_rate - false_rate > (np.log(10) / 2 * (1 / n_positive + 1 / n_others)) ** 0.5
     point = points[positive]
     if not is_useful.any():
         assert point.reason == message("no-threshold-above-chance")
@@ -102,9 +101,9 @@ def test_new_images_of_new_groups_reach_the_target(n_groups, n_of_group, correla
 
 
 def test_a_target_that_images_cannot_show_is_stated_with_the_best_bound():
-    probability, label = draw(60, 3)
-    n = int(label.sum())
-    first, second = target_points(probability, label, positive=1, aim="sensitivity", share=0.99)
+    n, score = 20, np.concatenate([np.linspace(0.3, 0.95, 20), np.linspace(0.05, 0.6, 40)])
+    table, label = np.stack([1 - score, score], axis=1), np.repeat([1, 0], [n, 40])
+    first, second = target_points(table, label, positive=1, aim="sensitivity", share=0.99)
     assert second.reason is not None
     assert second.reason.code == "target-not-shown"
     assert second.reason.parameters["n_images"] == n

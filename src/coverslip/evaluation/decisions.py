@@ -101,8 +101,8 @@ def target_points(
 
     Returns:
         One point per class, as of `operating_points`; 1/2 if either class has fewer than 5 images, or if no threshold
-        is shown to be better than chance (the 90% bound of Youden's index above 0). If no such threshold shows the
-        target, the threshold has the highest bound, and the point of the positive class a reason.
+        is shown to be better than chance at the 90% level (`_least_youden`). If no such threshold shows the target, the
+        threshold has the highest bound, and the point of the positive class a reason.
     """
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
@@ -116,8 +116,7 @@ def target_points(
         lower_bounds(reached, probability[side, positive], None if group is None else group[side])
         for reached, side in zip(shares, (is_positive, ~is_positive), strict=True)
     ]
-    margin = np.hypot(*(reached - bound for reached, bound in zip(shares, least, strict=True)))
-    is_useful = shares[0] + shares[1] - 1 > margin  # of a sum, by the bounds of its parts (Zou and Donner 2008)
+    is_useful = shares[0] + shares[1] - 1 > _least_youden(probability[:, positive], is_positive, group)
     if not is_useful.any():
         point = OperatingPoint(0.5, n, None, None, message("no-threshold-above-chance"))
         opposite = _opposite_point(point, n_other, point.reason)
@@ -187,18 +186,41 @@ def lower_bounds(reached: np.ndarray, score: np.ndarray, group: np.ndarray | Non
 
     Source: benchmarks/NOT_KEPT.md compares it with the share of the images itself.
     """
-    from scipy.special import betaincinv, ndtr, ndtri, owens_t
+    from scipy.special import betaincinv
+
+    n_independent = _n_independent(reached, score, group)
+    bounds: np.ndarray = betaincinv(
+        np.maximum(n_independent * reached, 1e-9), n_independent * (1 - reached) + 1, 1 - BOUND_LEVEL
+    )
+    return bounds
+
+
+def _least_youden(score: np.ndarray, is_class: np.ndarray, group: np.ndarray | None) -> float:
+    """Return Youden's index that some threshold of scores without information exceeds with a probability of 10%.
+
+    With groups, the numbers of independent images are those of `lower_bounds`, for shares of 1/2.
+
+    Source: Smirnov 1939, the one-sided test of two samples. Bounds of single thresholds would find a threshold above
+    chance for too many classifiers without information, since each threshold is a test.
+    """
+    n_independent = (
+        _n_independent(np.array(0.5), score[side], None if group is None else group[side])
+        for side in (is_class, ~is_class)
+    )
+    return math.sqrt(-math.log(1 - BOUND_LEVEL) / 2 * float(sum(1 / n for n in n_independent)))
+
+
+def _n_independent(reached: np.ndarray, score: np.ndarray, group: np.ndarray | None) -> np.ndarray:
+    """Return the number of independent images that estimate shares as precisely, as of `lower_bounds`."""
+    from scipy.special import ndtr, ndtri, owens_t
 
     n = len(score)
     likely = np.clip(reached, 0.5 / n, 1 - 0.5 / n)
     correlation, n_others = (0.0, 0.0) if group is None else _similarity(score, group_codes(group))
     deviate = ndtri(likely)
     of_pairs = ndtr(deviate) - 2 * owens_t(deviate, ((1 - correlation) / (1 + correlation)) ** 0.5)
-    n_independent = n / (1 + (of_pairs - likely**2) / (likely * (1 - likely)) * n_others)
-    bounds: np.ndarray = betaincinv(
-        np.maximum(n_independent * reached, 1e-9), n_independent * (1 - reached) + 1, 1 - BOUND_LEVEL
-    )
-    return bounds
+    n_independent: np.ndarray = n / (1 + (of_pairs - likely**2) / (likely * (1 - likely)) * n_others)
+    return n_independent
 
 
 def _similarity(score: np.ndarray, unit: np.ndarray) -> tuple[float, float]:
