@@ -3,7 +3,8 @@
     python docs/make_pictures.py            # docs/app/*.webp, docs/report.webp and docs/preview.webp
     python docs/make_pictures.py compare    # only those whose name contains this word
     python docs/make_pictures.py images     # those of datasets, for which nothing is trained
-    python docs/make_pictures.py live       # five of a live session, only if asked for
+    python docs/make_pictures.py live       # those of a live session
+    python docs/make_pictures.py objects    # the page that finds objects, on a drawn field
 
 The script starts the app in a new workspace, opens the sample images as the tutorial does, trains an instant and a
 fine-tuned classifier on small images, predicts the new sample images, and takes screenshots of the pages in Chromium at
@@ -262,15 +263,20 @@ def take_all(server: Server, album: Album) -> None:
     album.take("images-gallery", f"{here}?tab=images", guide=first)
     album.take("images-gallery-dark", f"{here}?tab=images", is_dark=True)
     album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
-    album.take("images-groups", f"{here}?tab=checks&part=groups", guide=first)
+    album.take("images-checks", f"{here}?tab=checks")
+    album.take("images-groups", f"{here}?tab=checks&part=groups", at_heading("Groups"), guide=first)
+    album.take("study-new", "/studies/new")
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train, timed, guide=first)
     album.take("train-changes", train, unfold("Expert settings"), press("Preview data augmentation"), drawn)
 
-    if "live" in album.wanted:  # no page shows these yet
+    if any(is_wanted(name, album.wanted) for name in ("live-6", "live-60")):
         take_live(server, album)
-    if album.wanted and all(word.partition("-")[0] in ("images", "live", "train") for word in album.wanted):
+    if is_wanted("objects-find", album.wanted):
+        take_objects(server, album)
+    without = ("images", "live", "objects", "study", "train")
+    if album.wanted and all(word.partition("-")[0] in without for word in album.wanted):
         return
 
     def trained(name: str, **recipe: object) -> Json:
@@ -285,6 +291,7 @@ def take_all(server: Server, album: Album) -> None:
     server.until(f"jobs/{tuned['id']}", lambda run: run["state"] == "done")
 
     album.take("results", run, guide=result)
+    album.take("results-trust", f"{run}?tab=trust")
     album.take("results-confusion", run, worst_cell, select_first, guide=result)
     album.take("report", f"/api/v1/jobs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
@@ -294,7 +301,10 @@ def take_all(server: Server, album: Album) -> None:
     addresses["predict"] = f"predict?classifier={tuned['id']}"
     review = {"step": "predict", "addresses": addresses}
     album.take("prediction", f"/predictions/{prediction['id']}", guide=review)
-    album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
+    of_prediction = f"/predictions/{prediction['id']}"
+    album.take("prediction-review", of_prediction, press("Needs review", "link"))
+    album.take("prediction-samples", f"{of_prediction}/samples")
+    album.take("prediction-spot-check", f"{of_prediction}/spot-check")
 
 
 def take_live(server: Server, album: Album) -> None:
@@ -318,11 +328,34 @@ def take_live(server: Server, album: Album) -> None:
         return do
 
     gallery = f"/{at}?tab=images"
-    album.take("live-off", gallery)
-    album.take("live-on", gallery, press("Switch live on"), with_features, suggest)
-    album.take("live-6", gallery, suggest, select_first, label(6))
-    album.take("live-30", gallery, suggest, select_first, label(24), press("Least certain first"))
-    album.take("live-60", gallery, suggest, select_first, label(30))
+    album.take("live-6", gallery, press("Switch live on"), with_features, suggest, select_first, label(6))
+    album.take("live-60", gallery, suggest, select_first, label(54))
+
+
+def take_objects(server: Server, album: Album) -> None:
+    """Find the cells of a drawn field."""
+    import numpy as np
+    from make_readme_pictures import write_field
+
+    folder = Path(server.get("system")["roots"][0]) / "fields"
+    for number in (1, 2):
+        names = np.random.default_rng(number).choice(["lymphocyte", "monocyte", "neutrophil"], 30)
+        write_field(folder / f"slide{number:02d}.png", list(names), number)
+    fields = server.send("datasets", {"sources": [{"path": str(folder)}], "is_labeled": False, "name": "fields"})
+    server.until(f"datasets/{fields['id']}", lambda state: state["state"] == "ready")
+    album.take("objects-find", f"/datasets/{fields['id']}/objects", outlined)
+
+
+def outlined(page: "Page") -> None:
+    """Until objects are outlined."""
+    page.get_by_role("button", name="Apply to all fields").wait_for(timeout=120_000)
+    page.wait_for_timeout(4000)
+
+
+def at_heading(name: str) -> Step:
+    """Scroll to a heading."""
+    move = "(element) => scrollTo({top: element.getBoundingClientRect().top + scrollY - 24})"
+    return lambda page: page.get_by_role("heading", name=name, exact=True).first.evaluate(move)
 
 
 def suggest(page: "Page") -> None:
