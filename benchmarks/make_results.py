@@ -20,7 +20,7 @@ Each section is the record of a benchmark. `make results` writes this page from 
 - **Repeat**: `make bench SCRIPT=spot_checks`. Images: `COVERSLIP_DATA`.
 - **Age**: date, commit. *Older*: than its code.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so
-  times are too long.
+  times are long.
 
 Square brackets: 95% confidence intervals (CI). SE: standard error.
 """

@@ -37,7 +37,7 @@ from PIL import Image
 RECORD = Record(
     "Prediction of folders of JPEG files", [f"src/coverslip/{name}" for name in ("inference", "engines.py", "images")]
 )
-SPEED = "Median speed of the command, of Pillow alone (decode), of the engine alone (network), and of a loop with timm"
+SPEED = "Median speed: command, Pillow (decode), engine (network), loop with timm"
 SIDE_PX, QUALITY = 360, 92
 N_TRAINED = 480
 N_DECODED, N_RUN, N_TIMM, BATCH = 2_000, 640, 256, 64
