@@ -348,7 +348,7 @@ def take_objects(server: Server, album: Album) -> None:
 
 def outlined(page: "Page") -> None:
     """Until objects are outlined."""
-    page.get_by_role("button", name="Apply to all fields").wait_for(timeout=120_000)
+    page.get_by_role("button", name=re.compile("^Apply to all")).wait_for(timeout=120_000)
     page.wait_for_timeout(4000)
 
 
