@@ -181,6 +181,7 @@ def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_pl
     page.get_by_role("button", name="Start the study").click()
 
     page.get_by_role("heading", level=1, name=f"Study {preset}").wait_for()
+    expect(page).to_have_title(f"Study {preset} · {publication_of(preset).publication} · coverslip")
     page.get_by_text("time limit 2 h 0 min").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Resume").click(timeout=JOB_MS)

@@ -97,7 +97,7 @@ def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
     assert len(seen["trainings"]) == 2 * 3  # networks and arms
     assert {row["dataset"] for row in seen["trainings"]} == {"cells, A", "cells, B", "cells, C"}
     assert seen["without_weights"] == []
-    assert any("Small" in note for note in seen["notes"])
+    assert messages.text("deviation-training-images", n_images="20") in seen["notes"]
     planned = yaml.safe_load(seen["plan_text"])
     assert planned["datasets"][0]["group_pattern"] == r"slide\d+"
     whole = lab.post("previews", {"kind": "study", **lab.request(is_small=False, all_tables=True)}, 200)

@@ -510,6 +510,7 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     write_study_report(compare_study(of_publication, results), tmp_path / "aimic" / "report.html")
     page = (tmp_path / "aimic" / "report.html").read_text(encoding="utf-8")
     assert "<h1>AIMIC (2022): b and a on one and two</h1>" in page
+    assert "<title>study aimic: AIMIC (2022) ·" in page
     with (tmp_path / "aimic" / "figures" / "bars.csv").open(newline="", encoding="utf-8") as file:
         bars = {(row["panel"], row["network"]): float(row["value"]) for row in csv.DictReader(file)}
     assert len(bars) == 2 * 2 * 2

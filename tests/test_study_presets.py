@@ -198,7 +198,6 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
 ) -> None:
     for name in PRESETS:
         plan = preset_plan(name, two_folders, is_small=is_small)
-        assert len(plan.notes) == is_small
         lines = [str(line) for line in not_stated(plan, cells_of(plan, Path("out")))]
         assert len(lines) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
         assert all(key in line for line in lines for key in PRESETS[name].not_stated)
@@ -215,8 +214,24 @@ def notes_of(plan: StudyPlan) -> list[str]:
 
 def has_note(plan: StudyPlan, code: str, **parameters: str) -> bool:
     """Return whether a plan has the note; words of parameters that are not given match any."""
-    words = re.escape(text(code, **{name: parameters.get(name, "ANY") for name in ("arms", "networks", "settings")}))
+    words = re.escape(text(code, **{name: parameters.get(name, "ANY") for name in ("arms", "networks", "settings", "n_images")}))
     return any(re.fullmatch(words.replace("ANY", ".*"), note) for note in notes_of(plan))
+
+
+def test_a_changed_plan_has_its_own_differences_from_the_publication(two_folders: list[Path]) -> None:
+    small = preset_plan("mobilevit-mn", two_folders, is_small=True)
+    assert text("deviation-training-images", n_images="20") in notes_of(small)
+    more = small.model_copy(update={"train_per_class": (50, None)})
+    assert [text("deviation-training-images", n_images=n) in notes_of(more) for n in ("20", "50")] == [False, True]
+    arms = [arm.model_copy(update={"recipe": {**arm.recipe, "augment": "none"}}) for arm in small.arms]
+    plain = small.model_copy(update={"arms": arms, "train_per_class": (None,)})
+    codes = ("mobilevit-both-classes", "augmentation-ranges", "training-images")
+    assert not any(has_note(plain, f"deviation-{code}") for code in codes)
+    mobincep = preset_plan("mobincep", two_folders, is_small=True)
+    splits = {"folds": 0, "repeats": 2, "stated_folds": 0, "stated_repeats": 5}
+    assert text("deviation-splits", **splits) in notes_of(mobincep)
+    published = mobincep.model_copy(update={"repeats": 5})
+    assert text("deviation-splits", **{**splits, "repeats": 5}) not in notes_of(published)
 
 
 def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[Path]) -> None:

@@ -746,7 +746,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
     with in_language(ENGLISH):  # also if a page in another language asks for it
         sections, figures = study_sections(comparison, file.parent), file.with_name("figures")
         html = page(
-            name=text("study-report-name", name=file.absolute().parent.name),
+            name=text("study-report-name", name=file.absolute().parent.name, publications=_publications(comparison)),
             headline=_title(comparison),
             lead=[text("study-summary", metric=metric.title, is_instant=is_instant(comparison))],
             sections=sections,
@@ -767,5 +767,8 @@ def _title(comparison: StudyComparison) -> str:
         for part in comparison.datasets
     )
     names = {"networks": listed([*networks], 4), "datasets": listed([*datasets], 4)}
-    publications = listed([paper.publication for paper in comparison.papers]) or "none"
-    return text("study-title", **names, publications=publications, n_arms=len(comparison.arms))
+    return text("study-title", **names, publications=_publications(comparison), n_arms=len(comparison.arms))
+
+
+def _publications(comparison: StudyComparison) -> str:
+    return listed([paper.publication for paper in comparison.papers]) or "none"

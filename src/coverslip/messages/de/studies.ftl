@@ -222,7 +222,10 @@ published-quantity = { $quantity ->
        *[mmd2] MMD²
     }
 
-study-report-name = Studie { $name }
+study-report-name = Studie { $name }{ $publications ->
+        [none] {""}
+       *[other] : { $publications }
+    }
 
 study-title = { $publications ->
         [none] {""}
@@ -486,8 +489,6 @@ preset-mobincep = ein kleines Netz für einen Datensatz oder alle, mit und ohne 
 preset-two-step = zufällige Gewichte, ImageNet, und ImageNet mit Vortraining auf einem anderen Datensatz
     .protocol = Fünf Folds nach Bildern; die Epoche wird auf dem getesteten Fold gewählt. Der Text nennt Wertebereiche von Gruppen von Netzen; die Tabellen selbst waren nicht zugänglich.
 
-preset-small-size = Kleine Größe: höchstens { $n_folds } Folds, Bilder von { $side } Pixeln, { $n_images } Trainingsbilder je Klasse, { $n_epochs } Epochen. Netze, deren Gewichte nicht zur Installation gehören, werden durch andere ersetzt. Die Ergebnisse können nicht mit der Publikation verglichen werden.
-
 preset-not-stated = In der Publikation nicht angegeben. Werte in { $arms }: { $settings }.
 
 # Deviations of a preset from its publication
@@ -515,6 +516,22 @@ deviation-two-step-momentum = SGD hat ein Momentum von 0,9. Der Artikel gibt es 
 deviation-duplicates = Exakte Duplikate sind im selben Set einer Aufteilung.
 
 deviation-near-duplicates = In { $arms } sind Beinahe-Duplikate im selben Set einer Aufteilung.
+
+deviation-training-images = Höchstens { $n_images } Trainingsbilder je Klasse. Die Ergebnisse können nicht mit denen der Publikation verglichen werden.
+
+deviation-splits = Andere Aufteilungen als in der Publikation. Im Plan: { $folds ->
+        [0] keine Folds
+       *[other] { $folds } Folds
+    }, { $repeats ->
+        [one] 1 Aufteilung
+       *[other] { $repeats } Aufteilungen
+    }. In der Publikation: { $stated_folds ->
+        [0] keine Folds
+       *[other] { $stated_folds } Folds
+    }, { $stated_repeats ->
+        [one] 1 Aufteilung
+       *[other] { $stated_repeats } Aufteilungen
+    }.
 
 deviation-folds = Statt einer Aufteilung gibt es Folds: { $settings }.
 

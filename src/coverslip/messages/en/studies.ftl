@@ -222,7 +222,10 @@ published-quantity = { $quantity ->
        *[mmd2] MMD²
     }
 
-study-report-name = study { $name }
+study-report-name = study { $name }{ $publications ->
+        [none] {""}
+       *[other] : { $publications }
+    }
 
 study-title = { $publications ->
         [none] {""}
@@ -486,8 +489,6 @@ preset-mobincep = one small network for one dataset or all, with and without its
 preset-two-step = random weights, ImageNet, and ImageNet with pretraining on another dataset
     .protocol = Five folds by image; the epoch is selected on the tested fold. The text names ranges of groups of networks; the bodies of its tables were not available.
 
-preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
-
 preset-not-stated = Not stated in the publication. Values in { $arms }: { $settings }.
 
 # Deviations of a preset from its publication
@@ -515,6 +516,22 @@ deviation-two-step-momentum = SGD has a momentum of 0.9. The paper does not stat
 deviation-duplicates = Exact duplicates are in the same set of a split.
 
 deviation-near-duplicates = In { $arms }, near-duplicates are in the same set of a split.
+
+deviation-training-images = { $n_images } training images of each class at most. The results cannot be compared with those of the publication.
+
+deviation-splits = Other splits than in the publication. In the plan: { $folds ->
+        [0] no folds
+       *[other] { $folds } folds
+    }, { $repeats ->
+        [one] 1 split
+       *[other] { $repeats } splits
+    }. In the publication: { $stated_folds ->
+        [0] no folds
+       *[other] { $stated_folds } folds
+    }, { $stated_repeats ->
+        [one] 1 split
+       *[other] { $stated_repeats } splits
+    }.
 
 deviation-folds = Instead of one split, there are folds: { $settings }.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from coverslip.datasets.names import dataset_names
 from coverslip.errors import BadRecipe
-from coverslip.messages import Message, message, text
+from coverslip.messages import Message, message
 from coverslip.models import has_weights, model_info
 from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
@@ -82,11 +82,7 @@ def preset_plan(
     plan_arms = arms_of(preset, arms, _SMALL if is_small else {})
     if is_small:
         plan_arms = [_with_few_copies(arm) for arm in plan_arms]
-    notes = []
-    if is_small:
-        limits = {"n_folds": _SMALL_FOLDS, "n_images": SMALL_PER_CLASS}
-        notes = [text("preset-small-size", **limits, side=_SMALL["image_size"], n_epochs=_SMALL["epochs"])]
-    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": notes})
+    return plan_of({**plan, "arms": plan_arms, "recipe": {}})
 
 
 def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str | Message]:
@@ -112,9 +108,20 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str | Message]
         for deviation in preset.deviations
         if (having := [cell for cell in published if deviation.is_in(cell.recipe)])
     )
+    sizes = (note for preset in presets for note in _changed_size(preset, plan))
     settings = (note for preset in presets for note in _changed_settings(preset, published))
     networks = (note for preset in presets for note in _notes_of_networks(preset, plan))
-    return [*plan.notes, *differences, *settings, *networks, *not_stated(plan, cells)]
+    return [*plan.notes, *sizes, *differences, *settings, *networks, *not_stated(plan, cells)]
+
+
+def _changed_size(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
+    """Yield how a plan limits the training images, and which other number of splits it has."""
+    limits = [n for n in plan.train_per_class if n is not None]
+    if limits:
+        yield message("deviation-training-images", n_images=", ".join(map(str, limits)))
+    if preset.has_published_splits and (plan.folds, plan.repeats) != (preset.folds, preset.repeats):
+        stated = {"stated_folds": preset.folds, "stated_repeats": preset.repeats}
+        yield message("deviation-splits", folds=plan.folds, repeats=plan.repeats, **stated)
 
 
 def _changed_settings(preset: Preset, published: Sequence[Cell]) -> Iterator[Message]:

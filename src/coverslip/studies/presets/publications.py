@@ -41,7 +41,7 @@ _DUPLICATES = (
     Deviation("deviation-duplicates"),
     Deviation("deviation-near-duplicates", lambda recipe: recipe.split.near_duplicates == "together"),
 )
-_AUGMENTATION_RANGES = Deviation("deviation-augmentation-ranges")
+_AUGMENTATION_RANGES = Deviation("deviation-augmentation-ranges", lambda recipe: recipe.augment != augment_named("none"))
 _VALIDATED_EPOCH = Deviation(
     "deviation-epoch",
     lambda recipe: (recipe.checkpoint_selection, recipe.checkpoint_selection_set) == ("best", "validation"),
@@ -91,6 +91,11 @@ class Preset:
     def title(self) -> str:
         """The subject of the study, as text."""
         return text(f"preset-{self.name}")
+
+    @property
+    def has_published_splits(self) -> bool:
+        """Whether the publication has as many splits as the preset."""
+        return _FOLDS not in self.deviations
 
 
 # Settings that the publications use implicitly.
@@ -410,8 +415,12 @@ MOBILEVIT_MN = Preset(
         _FOLDS,
         _VALIDATED_EPOCH,
         _AUGMENTATION_RANGES,
-        Deviation("deviation-mobilevit-repeats", keys=("rare_class_repeats",)),
-        Deviation("deviation-mobilevit-both-classes"),
+        Deviation(
+            "deviation-mobilevit-repeats",
+            lambda recipe: recipe.sampling == "undersample" and recipe.rare_class_repeats > 1,
+            ("rare_class_repeats",),
+        ),
+        Deviation("deviation-mobilevit-both-classes", lambda recipe: recipe.augment != augment_named("none")),
         Deviation(
             "deviation-mobilevit-separable",
             lambda recipe: bool(recipe.model_options.get("dsc")) and recipe.init == "imagenet",
@@ -667,7 +676,7 @@ TWO_STEP = Preset(
         Deviation("deviation-two-step-degraded", lambda recipe: recipe.degrade != Degrade()),
         Deviation("deviation-two-step-epoch", lambda recipe: isinstance(recipe.init, FromRun)),
         Deviation("deviation-two-step-duplicates", lambda recipe: isinstance(recipe.init, FromRun)),
-        Deviation("deviation-two-step-momentum"),
+        Deviation("deviation-two-step-momentum", lambda recipe: recipe.optimizer in ("sgd", "adam-then-sgd")),
         _VALIDATION_SHARE,
     ),
     not_stated=(

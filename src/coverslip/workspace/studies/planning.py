@@ -408,6 +408,7 @@ def queue_study(
         ],
         choices={
             **choices.model_dump(exclude={"plan"}),  # the folder contains it
+            "is_small": choices.is_small and choices.plan is None,  # an edited plan can have any size
             "dataset_ids": [*choices.dataset_ids, *choices.pretraining_ids],  # they are all read
             "dataset_of": dataset_of,
             "keys_of": {path: keys_of_dataset(workspace, dataset_id) for path, dataset_id in dataset_of.items()},
