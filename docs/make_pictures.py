@@ -349,7 +349,7 @@ def take_objects(server: Server, album: Album) -> None:
 def outlined(page: "Page") -> None:
     """Until objects are outlined."""
     page.get_by_role("button", name=re.compile("^Apply to all")).wait_for(timeout=120_000)
-    page.wait_for_timeout(4000)
+    page.get_by_text("Searching objects").first.wait_for(state="hidden", timeout=240_000)
 
 
 def at_heading(name: str) -> Step:
