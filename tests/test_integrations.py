@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ import json, sys
 import napari, numpy as np
 from npe2 import PluginManager, PluginManifest
 
-manifest, export, fields, side = sys.argv[1:]
+manifest, export, fields, side, *folders = sys.argv[1:]
 PluginManager.instance().register(PluginManifest.from_file(manifest))
 viewer = napari.Viewer(show=False)
 stored = np.load(fields)
@@ -102,6 +103,17 @@ print(json.dumps([objects.features.to_dict("records"), points.name, points.data.
 widget.image.value, widget.objects.value = viewer.add_image(stored["field"][: int(side), : int(side)], rgb=True), None
 widget.call_button.native.click()
 print(json.dumps(viewer.layers[-1].features.to_dict("records")))
+
+sys.path += folders  # of coverslip and its packages, after those of napari
+_, live = viewer.window.add_plugin_dock_widget("napari-coverslip", "Label live with coverslip")
+live.image.value, live.objects.value, live.crop_size.value = image, objects, int(side)
+live.start.native.click()
+points = viewer.layers[-1]
+for _ in range(6):
+    (row,) = points.selected_data
+    live.class_name.value = "ab"[row % 2]
+    live.assign.native.click()
+print(json.dumps([objects.features.to_dict("records"), points.features["class"].tolist(), live.state.value]))
 viewer.close()
 """
 
@@ -116,7 +128,7 @@ def napari(other_python: str) -> list[str]:
     return [virtual, "-a", other_python]
 
 
-def test_napari_classifies_objects_as_coverslip_does(
+def test_napari_classifies_objects_and_labels_them_live_as_coverslip_does(
     napari: list[str], export: Path, trained: cs.Run, cells: Path, tmp_path: Path
 ) -> None:
     tiles = [np.asarray(Image.open(file)) for file in sorted(cells.rglob("*.png"))[::10]]
@@ -128,7 +140,8 @@ def test_napari_classifies_objects_as_coverslip_does(
         objects[y + 2 : y + side - 2, x + 2 : x + side - 2] = 10 * (k + 1)
     np.savez(tmp_path / "field.npz", field=field, objects=objects)
     source = INTEGRATIONS / "napari" / "src"
-    arguments = [source / "napari_coverslip" / "napari.yaml", export, tmp_path / "field.npz", side]
+    folders = [ROOT / "src", sysconfig.get_path("purelib")]
+    arguments = [source / "napari_coverslip" / "napari.yaml", export, tmp_path / "field.npz", side, *folders]
     done = subprocess.run(
         [*napari, "-c", _NAPARI, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(source)},
@@ -138,13 +151,23 @@ def test_napari_classifies_objects_as_coverslip_does(
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    (rows, name, centers), (whole,) = map(json.loads, done.stdout.splitlines())
+    (rows, name, centers), (whole,), (labeled, shown, state) = map(json.loads, done.stdout.splitlines())
     expected = cs.load_classifier(trained, "cpu").predict(tiles)
     assert [row["index"] for row in rows] == [10 * (k + 1) for k in range(9)]
     assert [row["predicted"] for row in rows] == expected["predicted"]
     assert [row["probability"] for row in rows] == pytest.approx(expected["probability"], abs=1e-4)
     assert (name, len(centers), centers[0]) == ("Classes of cells", 9, [(side - 1) / 2] * 2)
     assert whole["predicted"] == expected["predicted"][0]
+
+    live = cs.live(tiles, device="cpu", emit=lambda event: None)
+    for row in (row for row in labeled if row["label"]):
+        live.label([live.images.image_ids[row["index"] // 10 - 1]], row["label"])
+    assert {row["label"] for row in labeled} == {"a", "b", ""}
+    assert [row["label"] for row in labeled] == [row.label or "" for row in live.predict()]
+    assert [row["predicted"] for row in labeled] == [row.predicted or "" for row in live.predict()]
+    assert shown == [row["label"] or row["predicted"] for row in labeled]
+    assert live.estimate().n > 0
+    assert state.startswith(f"6 labeled;\n{live.estimate().n_right} of {live.estimate().n} ")
 
 
 @pytest.mark.exhaustive

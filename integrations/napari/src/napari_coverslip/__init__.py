@@ -1,5 +1,6 @@
-"""A widget of napari that classifies images and objects with a classifier that coverslip exported."""
+"""Widgets of napari: classify images and objects with a classifier that coverslip exported, and label objects live."""
 
+from napari_coverslip.live import LiveWidget
 from napari_coverslip.widget import classify_widget
 
-__all__ = ["classify_widget"]
+__all__ = ["LiveWidget", "classify_widget"]

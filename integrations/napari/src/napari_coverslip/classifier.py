@@ -33,28 +33,9 @@ class ExportedClassifier:
         self.classes: list[str] = json.loads(metadata["classes"])
         self._points = json.loads(metadata["thresholds"])["operating_points"]
         self._preprocessing = json.loads(metadata["preprocessing"])
+        self.n_channels: int = self._preprocessing["channels"]
         if self._preprocessing["scaling"]["mode"] == "per-image":
             raise ValueError("This classifier scales each image by its own intensities. Use coverslip.")
-
-    def channels_last(self, image: np.ndarray, *, is_color: bool) -> np.ndarray:
-        """Return the pixels of an image as (height, width, channels).
-
-        Raises:
-            ValueError: the classifier cannot be applied to such an image.
-        """
-        n = self._preprocessing["channels"]
-        if image.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"The image has values of the type {image.dtype}. Choose an image with 8 or 16 bits.")
-        if is_color and image.ndim == 3 and n == 3:
-            return image[..., :3]
-        if not is_color and image.ndim == 2 and n in (1, 3):
-            return image[..., None]
-        if not is_color and image.ndim == 3 and image.shape[0] == n:
-            return np.moveaxis(image, 0, -1)
-        raise ValueError(
-            f"The image has the shape {image.shape}, and the classifier needs {n} channels. Choose an image with one "
-            "channel, color, or the channels as first axis."
-        )
 
     def classify(self, pixels: np.ndarray) -> tuple[str, float]:
         """Return the class of (height, width, channels) pixels, and its probability."""
@@ -62,6 +43,32 @@ class ExportedClassifier:
         (probability,) = self._session.run(["probabilities"], {"pixels": resized[None]})[0]
         predicted = int(np.argmax(probability / (self._points or 1)))
         return self.classes[predicted], float(probability[predicted])
+
+
+def channels_last(image: np.ndarray, *, is_color: bool, n: int | None = None) -> np.ndarray:
+    """Return the pixels of an image as (height, width, channels).
+
+    Args:
+        image: color, one channel, or the channels as first axis.
+        is_color: whether the last axis has the colors.
+        n: number of channels that a classifier needs, which repeats one channel for color; None: any.
+
+    Raises:
+        ValueError: the classifier cannot be applied to such an image.
+    """
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"The image has values of the type {image.dtype}. Choose an image with 8 or 16 bits.")
+    if is_color and image.ndim == 3 and n in (3, None):
+        return image[..., :3]
+    if not is_color and image.ndim == 2 and n in (1, 3, None):
+        return image[..., None]
+    if not is_color and image.ndim == 3 and n in (image.shape[0], None):
+        return np.moveaxis(image, 0, -1)
+    needed = "" if n is None else f", and the classifier needs {n} channels"
+    raise ValueError(
+        f"The image has the shape {image.shape}{needed}. Choose an image with one channel, color, or the channels as "
+        "first axis."
+    )
 
 
 def crops_around(

@@ -8,7 +8,7 @@ import pandas as pd
 from magicgui import magic_factory
 from napari.utils import progress
 
-from napari_coverslip.classifier import ExportedClassifier, crops_around
+from napari_coverslip.classifier import ExportedClassifier, channels_last, crops_around
 
 
 @magic_factory(
@@ -28,7 +28,7 @@ def classify_widget(
     The objects get the columns `predicted` and `probability`. A points layer shows the classes.
     """
     classifier = ExportedClassifier(export)
-    pixels = classifier.channels_last(np.asarray(image.data), is_color=image.rgb)
+    pixels = channels_last(np.asarray(image.data), is_color=image.rgb, n=classifier.n_channels)
     if objects is None:
         names, centers, crops = [1], [np.array(pixels.shape[:2]) / 2], [pixels]
     else:
