@@ -162,8 +162,16 @@ class Album:
         self._browser.close()
         self._playwright.stop()
 
-    def take(self, name: str, path: str, *steps: Step, is_dark: bool = False, guide: Json | None = None) -> None:
-        """One picture: go there, do these, and look; with the guide, as its saved state."""
+    def take(
+        self,
+        name: str,
+        path: str,
+        *steps: Step,
+        is_dark: bool = False,
+        guide: Json | None = None,
+        cell_px: int | None = None,
+    ) -> None:
+        """One picture: go there, do these, and look; with the guide, as its saved state, and cells of this size."""
         if not is_wanted(name, self.wanted):
             return
         context = self._browser.new_context(
@@ -178,6 +186,8 @@ class Album:
         if guide:
             save = "(guide) => localStorage.setItem(`coverslip.guide ${location.origin}/`, JSON.stringify(guide))"
             page.add_init_script(f"({save})({json.dumps(guide)})")
+        if cell_px:
+            page.add_init_script(f"localStorage.setItem('coverslip.gallery.size', '{cell_px}')")
         page.goto(path)
         page.locator("h1").first.wait_for()
         settle(page)
@@ -271,7 +281,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("train", train, timed, guide=first)
     album.take("train-changes", train, unfold("Expert settings"), press("Preview data augmentation"), drawn)
 
-    if any(is_wanted(name, album.wanted) for name in ("live-6", "live-60")):
+    if any(is_wanted(f"live-{name}", album.wanted) for name in ("off", "on", 6, 30, 60)):
         take_live(server, album)
     if is_wanted("objects-find", album.wanted):
         take_objects(server, album)
@@ -317,19 +327,28 @@ def take_live(server: Server, album: Album) -> None:
     server.send(at, {"classes": classes}, "PATCH")
 
     def label(n: int) -> Step:
-        """Label `n` suggested images by keys; the gallery goes to the next one."""
+        """Label `n` suggested images by keys, each after the last one is saved and the gallery went to the next one."""
 
         def do(page: "Page") -> None:
+            first = server.get(f"lists/{cells['id']}/rows?only=suggested&sort=suggested")["items"][0]["path"]
+            page.locator(f"[data-index='0'][title='{first}']").click()
             for _ in range(n):
-                name = page.locator("[role=gridcell][aria-selected=true]").first.get_attribute("title") or ""
-                page.keyboard.press(str(classes.index(name.split("/")[-2]) + 1))
-                page.wait_for_timeout(300)
+                selected = "[role=gridcell][aria-selected=true]"
+                name = page.locator(selected).first.get_attribute("title") or ""
+                with page.expect_response(lambda answer: answer.url.endswith("/changes")):
+                    page.keyboard.press(str(classes.index(name.split("/")[-2]) + 1))
+                has_moved = "([selected, name]) => document.querySelector(selected)?.title !== name"
+                page.wait_for_function(has_moved, arg=[selected, name], timeout=60_000)
 
         return do
 
     gallery = f"/{at}?tab=images"
-    album.take("live-6", gallery, press("Switch live on"), with_features, suggest, select_first, label(6))
-    album.take("live-60", gallery, suggest, select_first, label(54))
+    large = 164
+    album.take("live-off", gallery, pictured, cell_px=large)
+    album.take("live-on", gallery, press("Switch live on"), with_features, suggest, pictured, cell_px=large)
+    album.take("live-6", gallery, suggest, label(6), cell_px=large)
+    album.take("live-30", gallery, suggest, label(24), press("Least certain first"), pictured, cell_px=large)
+    album.take("live-60", gallery, suggest, label(30), cell_px=large)
 
 
 def take_objects(server: Server, album: Album) -> None:
@@ -356,6 +375,11 @@ def at_heading(name: str) -> Step:
     """Scroll to a heading."""
     move = "(element) => scrollTo({top: element.getBoundingClientRect().top + scrollY - 24})"
     return lambda page: page.get_by_role("heading", name=name, exact=True).first.evaluate(move)
+
+
+def pictured(page: "Page") -> None:
+    """Until the thumbnails of a gallery are drawn, for which its cells have no sign."""
+    page.wait_for_timeout(20_000)
 
 
 def suggest(page: "Page") -> None:
