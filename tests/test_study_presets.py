@@ -214,7 +214,8 @@ def notes_of(plan: StudyPlan) -> list[str]:
 
 def has_note(plan: StudyPlan, code: str, **parameters: str) -> bool:
     """Return whether a plan has the note; words of parameters that are not given match any."""
-    words = re.escape(text(code, **{name: parameters.get(name, "ANY") for name in ("arms", "networks", "settings", "n_images")}))
+    names = ("arms", "networks", "settings", "n_images")
+    words = re.escape(text(code, **{name: parameters.get(name, "ANY") for name in names}))
     return any(re.fullmatch(words.replace("ANY", ".*"), note) for note in notes_of(plan))
 
 

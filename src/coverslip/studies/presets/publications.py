@@ -41,7 +41,9 @@ _DUPLICATES = (
     Deviation("deviation-duplicates"),
     Deviation("deviation-near-duplicates", lambda recipe: recipe.split.near_duplicates == "together"),
 )
-_AUGMENTATION_RANGES = Deviation("deviation-augmentation-ranges", lambda recipe: recipe.augment != augment_named("none"))
+_AUGMENTATION_RANGES = Deviation(
+    "deviation-augmentation-ranges", lambda recipe: recipe.augment != augment_named("none")
+)
 _VALIDATED_EPOCH = Deviation(
     "deviation-epoch",
     lambda recipe: (recipe.checkpoint_selection, recipe.checkpoint_selection_set) == ("best", "validation"),
