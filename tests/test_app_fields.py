@@ -272,11 +272,16 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
 
     before = areas()
     large, small, *_ = before
+    app.send("POST", f"{at}/changes", {"rows": [large, small], "label": "pair"})
     merge = edited(act="merge", rows=[large, small])
     after = areas()
     assert {large, small} & set(after) == set()
     assert sum(after.values()) == pytest.approx(sum(before.values()))
     (merged,) = set(after) - set(before)
+    labels = app.get(f"{in_lists(at)}/rows/{first}/field/labels")
+    of_field = outlines(app, f"{in_lists(at)}/rows/{first}/field")[0]
+    labeled = {of_field[k] for k, label in enumerate(labels["labels"]) if label >= 0}
+    assert labeled == {large, small, merged}
     split = edited(act="split", rows=[merged])
     halves = sorted(area for row, area in areas().items() if row not in before)
     assert halves == pytest.approx(sorted([before[large], before[small]]), rel=0.02)
@@ -318,39 +323,46 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     assert card.of_objects
     assert card.finder == FinderRecord(name="classical", version="1", settings=settings)
 
-    new = write_fields(tmp_path / "new", 2) / "fields"
+    new = write_fields(tmp_path / "new", 3) / "fields"
+    with tifffile.TiffWriter(new / "field1.ome.tif") as file:  # a field for each of its series
+        for k in (1, 2):
+            file.write(np.asarray(Image.open(new / f"field{k}.png")))
+            (new / f"field{k}.png").unlink()
     objects = cs.collect_objects(new, finder="classical", finder_settings=settings, out=tmp_path / "objects.csv")
-    assert objects.n_objects == 18
+    assert objects.n_objects == 27
     cs.predict(folder, tmp_path / "objects.csv", out=tmp_path / "expected.csv", device="cpu")
     assert main(["predict", str(folder), str(new), "--out", str(tmp_path / "command.csv")]) == 0
     cs.export(folder, to="zip", out=tmp_path / "objects.coverslip")
     cs.predict(tmp_path / "objects.coverslip", new, out=tmp_path / "file.csv", device="cpu")
     dataset = app.open(new, is_labeled=False)["id"]
     app.wait(dataset)
+    names = ["field0.png", "field1.ome.tif#series=0", "field1.ome.tif#series=1"]
     for images in ({"sources": [str(new)]}, {"dataset_id": dataset}):
         prediction = app.send("POST", "predictions", {"classifier_id": run, **images})["id"]
         until(lambda: do_jobs(app.home) or app.get(f"jobs/{prediction}")["state"] == "done")  # noqa: B023
         rows = app.get(f"lists/{prediction}/rows", limit=50)["items"]
         tables = [{row["image_id"]: (row["decision"], row["probability"]) for row in rows}]
-        for name in ("expected", "command", "file"):
-            of_file = csv.DictReader((tmp_path / f"{name}.csv").open())
+        for door in ("expected", "command", "file"):
+            of_file = csv.DictReader((tmp_path / f"{door}.csv").open())
             tables.append({row["image_id"]: (row["decision"], float(row["probability"])) for row in of_file})
         assert tables == [tables[0]] * 4
-        assert len(tables[0]) == 18
+        assert len(tables[0]) == 27
         fields = app.get(f"lists/{prediction}/fields")["items"]
-        assert [(each["name"], each["n_objects"]) for each in fields] == [("field0.png", 9), ("field1.png", 9)]
-        decided = Counter(decision for name, (decision, _) in tables[0].items() if name.startswith("field1"))
+        assert [(each["name"], each["n_objects"]) for each in fields] == [(name, 9) for name in names]
+        decided = Counter(decision for name, (decision, _) in tables[0].items() if name.startswith(names[1]))
         assert Counter(fields[1]["decisions"]) == decided
         assert app.get(f"lists/{prediction}/rows/9/field") == fields[1]
         assert all(len(rings[0]) > 20 for rings in outlines(app, f"lists/{prediction}/rows/4/field")[2])
         app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": "geojson"})
         do_jobs(app.home)
-        assert app.get(f"computations/object-export/{prediction}")["n_files"] == 2
-    assert [(s.sample, s.n) for s in cs.summarise(tmp_path / "command.csv", by="field").samples] == [
-        ("field0.png", 9),
-        ("field1.png", 9),
-    ]
-    (row, _) = cs.load_classifier(folder, "cpu").predict(new).rows
+        assert app.get(f"computations/object-export/{prediction}")["n_files"] == 3
+        at = f"predictions/{prediction}/samples"
+        samples = app.send("PUT", at, {"sampling": {"by": "field"}, "replaces": app.get(at)["sampling"]})
+        assert samples["n_fields"] == 3
+        assert [(each["sample"], each["n"]) for each in samples["summary"]["samples"]] == [(name, 9) for name in names]
+    of_command = cs.summarise(tmp_path / "command.csv", by="field").samples
+    assert [(each.sample, each.n) for each in of_command] == [(name, 9) for name in names]
+    row, *_ = cs.load_classifier(folder, "cpu").predict(new).rows
     assert (row.decision, row.reason and row.reason.code) == ("unreadable", "image-is-whole-field")
 
     monkeypatch.setattr(finders, "CLASSICAL", replace(finders.CLASSICAL, version="2"))

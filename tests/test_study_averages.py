@@ -1,13 +1,15 @@
 """Means and ranks over the datasets of a study, some of which have images in common."""
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawing import write_cells
 from PIL import Image
-from synthetic_runs import latency
+from synthetic_runs import latency, written_study
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.evaluation.results import Metric
@@ -17,7 +19,7 @@ from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import names_by_size, seconds_per_image
 from coverslip.studies.plan import StudyPlan, plan_of
-from coverslip.studies.report import study_sections
+from coverslip.studies.report import result_of, study_sections
 from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
 from coverslip.studies.variants import NetworkLatency, StepDistance
 
@@ -148,3 +150,12 @@ def test_files_that_were_copied_or_stored_in_another_format_are_the_same_images(
     counted, (left_out,) = disjoint_datasets(["first", "cells", "others"], images_of_datasets(plan, trainings))
     assert counted == ["first", "others"]
     assert (left_out.dataset, left_out.n_common, left_out.n_images) == ("cells", 30, 30)
+
+
+def test_the_result_of_a_study_is_a_sentence_for_each_dataset_with_the_largest_training_set() -> None:
+    study = written_study()
+    best = [max(row.mean or 0 for row in part.scores) for part in study.datasets if part.train_per_class == 160]
+    sentence = result_of(study)
+    assert [value for value in re.findall(r"0\.\d{3}", sentence) if float(value) in np.round(best, 3)] == [
+        f"{value:.3f}" for value in best
+    ]

@@ -22,7 +22,7 @@ from coverslip.images.formats import image_suffixes
 from coverslip.images.reader import Series
 from coverslip.messages import note
 from coverslip.objects.outlines import Polygon
-from coverslip.objects.table import COLUMNS, FINDER, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
+from coverslip.objects.table import COLUMNS, FINDER, SERIES, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
 from coverslip.table_cells import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -130,7 +130,7 @@ def _fields_of_file(
             number,
             FieldImage(
                 path=record.path,
-                name=f"{name}#series={number}" if has_several else name,
+                name=f"{name}{SERIES}{number}" if has_several else name,
                 series=number if has_several else None,
                 width=width,
                 height=height,

@@ -39,6 +39,7 @@ COLUMNS = (
 )
 FINDER = "finder"  # the column that states how a finder found the object; see `finders.FinderRecord`
 _BEGINS_WITH = ",".join(COLUMNS[:4]).encode()
+SERIES = "#series="  # before the number at the end of the name of a field that is one of several series of its file
 UNKNOWN = -1  # in columns of integers
 
 
@@ -62,7 +63,7 @@ class FieldImage:
     @property
     def name_of_file(self) -> str:
         """The name without its series."""
-        return self.name if self.series is None else self.name.removesuffix(f"#series={self.series}")
+        return self.name if self.series is None else self.name.removesuffix(f"{SERIES}{self.series}")
 
     @property
     def area_of_pixel(self) -> float:

@@ -1,5 +1,6 @@
 """The sections of a study's report, which the report, the app and the command line render."""
 
+import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,7 +39,7 @@ from coverslip.studies.figures import (
     size_drawing,
 )
 from coverslip.studies.plan import COUNTED_CLASS_METRICS, QUANTITIES
-from coverslip.studies.published import PaperItem, PublishedFigure
+from coverslip.studies.published import ArmDifference, PaperItem, PublishedFigure
 from coverslip.studies.results import FailedTraining, MetricMean, training_time
 from coverslip.studies.variants import FIT_METRICS
 
@@ -57,58 +58,70 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
 
 
 def result_of(comparison: StudyComparison) -> str:
-    """Return the result as a sentence: what protocol and recipe add, else the best network; empty: none is known."""
-    metric = METRICS[comparison.metric].title
-    of_protocol = [
-        each
-        for each in comparison.arm_differences
-        if (each.arm, each.reference) == ("A", "B") and each.difference.value is not None
-    ]
+    """Return the result as a sentence for each dataset: what protocol and recipe add, else the best network.
+
+    Of several numbers of training images, the best network is that of the largest. Empty: no result is known.
+    """
+    of_protocol: dict[str, list[ArmDifference]] = {}
+    for each in comparison.arm_differences:
+        if (each.arm, each.reference) == ("A", "B") and each.difference.value is not None:
+            of_protocol.setdefault(each.dataset, []).append(each)
     if of_protocol:
-        headline = max(of_protocol, key=lambda each: (each.value or 0) * (1 if comparison.is_higher_better else -1))
-        of_recipe = [
-            each.reference_value
-            for each in comparison.arm_differences
-            if (each.dataset, each.train_per_class, each.name)
-            == (headline.dataset, headline.train_per_class, headline.name)
-            and (each.arm, each.reference) == ("B", "C")
-        ]
-        recipe_value = next((value for value in of_recipe if value is not None), None)
-        difference = headline.difference
-        return text(
-            "study-result-arms",
-            name=headline.name,
-            metric=metric,
-            dataset=headline.dataset,
-            n=len(of_protocol),
-            published=number(headline.value),
-            honest=number(headline.reference_value),
-            difference=signed(difference.value),
-            has_interval=difference.low is not None,
-            low=signed(difference.low),
-            high=signed(difference.high),
-            has_own=recipe_value is not None,
-            own=number(recipe_value),
-        )
-    measured = [(part, [row for row in part.scores if row.mean is not None]) for part in comparison.datasets]
-    for part, scores in measured:
-        if not scores:
-            continue
-        best = scores[0]
-        compared = next((each for each in part.differences if each.name == best.name), None)
-        return text(
-            "study-result-networks",
-            name=best.name,
-            metric=metric,
-            dataset=_of_part(part),
-            value=number(best.mean),
-            n=len(scores),
-            has_weights=len({row.regime for row in scores}) > 1,
-            has_difference=compared is not None,
-            baseline="" if compared is None else compared.baseline,
-            verdict="" if compared is None else verdict(compared, part),
-        )
-    return ""
+        return " ".join(_result_of_protocol(comparison, of_dataset) for of_dataset in of_protocol.values())
+    largest: dict[str, DatasetComparison] = {}
+    for part in comparison.datasets:
+        earlier = largest.get(part.dataset, part)
+        if any(row.mean is not None for row in part.scores) and (part.train_per_class or math.inf) >= (
+            earlier.train_per_class or math.inf
+        ):
+            largest[part.dataset] = part
+    return " ".join(_result_of_networks(comparison, part) for part in largest.values())
+
+
+def _result_of_protocol(comparison: StudyComparison, of_protocol: Sequence[ArmDifference]) -> str:
+    headline = max(of_protocol, key=lambda each: (each.value or 0) * (1 if comparison.is_higher_better else -1))
+    of_recipe = [
+        each.reference_value
+        for each in comparison.arm_differences
+        if (each.dataset, each.train_per_class, each.name)
+        == (headline.dataset, headline.train_per_class, headline.name)
+        and (each.arm, each.reference) == ("B", "C")
+    ]
+    recipe_value = next((value for value in of_recipe if value is not None), None)
+    difference = headline.difference
+    return text(
+        "study-result-arms",
+        name=headline.name,
+        metric=METRICS[comparison.metric].title,
+        dataset=headline.dataset,
+        n=len(of_protocol),
+        published=number(headline.value),
+        honest=number(headline.reference_value),
+        difference=signed(difference.value),
+        has_interval=difference.low is not None,
+        low=signed(difference.low),
+        high=signed(difference.high),
+        has_own=recipe_value is not None,
+        own=number(recipe_value),
+    )
+
+
+def _result_of_networks(comparison: StudyComparison, part: DatasetComparison) -> str:
+    scores = [row for row in part.scores if row.mean is not None]
+    best = scores[0]
+    compared = next((each for each in part.differences if each.name == best.name), None)
+    return text(
+        "study-result-networks",
+        name=best.name,
+        metric=METRICS[comparison.metric].title,
+        dataset=_of_part(part),
+        value=number(best.mean),
+        n=len(scores),
+        has_weights=len({row.regime for row in scores}) > 1,
+        has_difference=compared is not None,
+        baseline="" if compared is None else compared.baseline,
+        verdict="" if compared is None else verdict(compared, part),
+    )
 
 
 def is_instant(comparison: StudyComparison) -> bool:

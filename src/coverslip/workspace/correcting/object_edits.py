@@ -20,11 +20,12 @@ from coverslip.images.decoding import describe_image
 from coverslip.objects.outlines import OutlineBuilder, Outlines, fill_outlines, trace_labels
 from coverslip.objects.table import FINDER
 from coverslip.workspace.correcting.corrections import exclude_rows
+from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_rows
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import among, refuse_unready, source_paths
+from coverslip.workspace.store.rows import among, dataset_row, refuse_unready, source_paths
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.fields import outlines_of
@@ -42,7 +43,8 @@ class ObjectEdit(DocumentedFields, BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     act: Literal["merge", "split", "draw"]
-    """merge: one object in place of several; split: two at the narrowest place of one; draw: another object."""
+    """merge: one object in place of several, with their label if it is the same; split: two at the narrowest place of
+    one; draw: another object."""
     rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000)]
     """The row_ids of the objects. With `draw`, that of any object of the field."""
     outline: Annotated[list[Point], Field(max_length=10_000)] = []
@@ -84,9 +86,11 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
     _, traced = trace_labels(labels)
     shifted = Outlines(traced.xy + np.array([left, top], np.float32), traced.ring_start, traced.object_start)
     with selecting(workspace, dataset_id, ImageSelection(rows=edit.rows)) as (connection, row, row_ids):
-        names = connection.execute(select(images.c.image_id).where(images.c.row_id.in_(edit.rows))).scalars().all()
+        columns = (images.c.image_id, images.c.label)
+        edited = connection.execute(select(*columns).where(images.c.row_id.in_(edit.rows))).all()
+        labels_of = {label for _, label in edited}
         before = table.read_bytes()
-        new_ids = _append(workspace.owned(table), names[0], shifted, size)
+        new_ids = _append(workspace.owned(table), edited[0].image_id, shifted, size)
         change = add_change(connection, dataset_id)
         if edit.act != "draw":
             exclude_rows(connection, row, row_ids, change, is_excluded=True)
@@ -99,6 +103,8 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         is_new = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(among(new_ids))
         added = connection.execute(select(images.c.row_id).where(is_new)).scalars().all()
         log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
+        if edit.act == "merge" and len(labels_of) == 1:
+            label_rows(connection, dataset_row(connection, dataset_id), added, *labels_of, change)
     return change, len(new_ids)
 
 

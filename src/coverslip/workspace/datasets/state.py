@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from coverslip.datasets.index.records import DECISIONS, Dataset, ImageRecord
 from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD
 from coverslip.datasets.names import clean_label, natural_key, one_line, printable
 from coverslip.documented_fields import DocumentedFields, DocumentedModel
-from coverslip.errors import BadRecipe, CoverslipError
+from coverslip.errors import BadRecipe, CoverslipError, NotFound
 from coverslip.messages import Failure, failure_of
 from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.pixel_options import PixelChoice
@@ -517,6 +518,8 @@ class DatasetState(DocumentedFields):
     """Side of the square around each point of its tables, in pixels or in µm (`32 um`)."""
     display: list[ChannelDisplay]
     """How the viewer shows each channel of all images; empty: automatic."""
+    fields_dataset_id: str | None
+    """The dataset of the fields of view that contain its objects; null: there is none, or it was removed."""
     revision: int
     """Increases when labels, groups or images change."""
     created: str
@@ -589,10 +592,20 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         pixels=None if row.pixel_choice is None else PixelChoice.model_validate(row.pixel_choice),
         crop_size=table_choices(row).crop_size,
         display=list(display_of(row)),
+        fields_dataset_id=_fields_of(workspace, connection, row),
         revision=row.revision,
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],
     )
+
+
+def _fields_of(workspace: Workspace, connection: Connection, row: AnyRow) -> str | None:
+    """Return the dataset whose objects are in a table of the app."""
+    for path in map(Path, source_paths(row)):
+        if path.is_relative_to(workspace.objects):
+            with suppress(NotFound):
+                return str(dataset_row(connection, path.parent.name).id)
+    return None
 
 
 def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:

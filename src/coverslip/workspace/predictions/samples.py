@@ -26,6 +26,7 @@ from coverslip.inference.summarising import (
     summary_of,
 )
 from coverslip.messages import ENGLISH, in_language, text
+from coverslip.objects.table import SERIES
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.proportions_page import (
     assumption_of,
@@ -39,7 +40,7 @@ from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job, find_owned_job
-from coverslip.workspace.lists import Exclusion, as_prediction, images_of_job
+from coverslip.workspace.lists import Exclusion, Row, as_prediction, images_of_job
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
@@ -56,8 +57,8 @@ class Sampling(DocumentedModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: Literal["folder", "field", "pattern"] = "folder"
-    """`folder`: the folder of each image; `field`: the image file that contains each object; `pattern`: a part of the
-    path."""
+    """`folder`: the folder of each image; `field`: the image file that contains each object, or the series of it;
+    `pattern`: a part of the path."""
     pattern: str | None = Field(default=None, max_length=500, examples=[r"well_([A-H]\d+)"])
     """Regular expression for the sample in each path: its part `group`, else its first group, else the whole match."""
     control: str | None = Field(default=None, max_length=200)
@@ -89,7 +90,7 @@ class SampledSummary(DocumentedFields):
     """By class: the result as a sentence."""
     n_folders: int
     n_fields: int
-    """Files with several images, such as the objects of a field of view; 0: each image is a file."""
+    """Files, or series of files, with several images, such as the objects of a field; 0: each image is a file."""
     folder_conditions: dict[str, str]
     """The conditions that names of folders suggest: that of the folder of each sample; empty: they do not differ."""
     n_excluded: int
@@ -260,6 +261,7 @@ class SampledRows:
     n_excluded: int
     n_unmatched: int
     n_repeated: int
+    n_fields: int
 
 
 def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledRows:
@@ -274,8 +276,7 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
         for row, _ in images_of_job(workspace, job.id).every_row()
         if images.add(row.row_id if row.first_row is None else row.first_row, is_excluded=row.excluded is not None)
     ]
-    paths = [row.path for row in counted]
-    samples = _samples_of(paths, sampling)
+    samples = _samples_of(counted, sampling)
     pairs = [
         (
             row.row_id,
@@ -299,6 +300,7 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
         n_excluded=images.n_excluded,
         n_unmatched=len(counted) - len(pairs),
         n_repeated=images.n_repeated,
+        n_fields=len({(row.path, _series_of(row)) for row in counted}),
     )
 
 
@@ -330,8 +332,6 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
     warnings = [*warnings_of(summary)]
     if sampling.by == "field" and summary.comparisons:
         warnings.insert(0, text("summary-fields-as-samples"))
-    paths = [row.prediction.path for row in rows.predictions]
-    n_files = len(set(paths))
     return SampledSummary(
         sampling,
         summary,
@@ -339,8 +339,8 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
         warnings,
         sections,
         {name: result_of(summary, name) for name in summary.classes},
-        n_folders=len({folder_of(path) for path in paths}),
-        n_fields=n_files if n_files < len(paths) else 0,
+        n_folders=len({folder_of(row.prediction.path) for row in rows.predictions}),
+        n_fields=rows.n_fields if rows.n_fields < len(rows.predictions) else 0,
         folder_conditions=_folder_conditions(rows.predictions, sampling),
         n_excluded=rows.n_excluded,
         n_unmatched=rows.n_unmatched,
@@ -370,16 +370,24 @@ def classes_of(job: Job) -> list[str]:
     return [str(name) for name in job.choices["classes"]]
 
 
-def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
-    """Return the sample of each path; None if the pattern does not match it."""
+def _samples_of(rows: Sequence[Row], sampling: Sampling) -> list[str | None]:
+    """Return the sample of each row; None if the pattern does not match its path."""
+    paths = [row.path for row in rows]
     if sampling.by != "pattern":
         places = [folder_of(path) for path in paths] if sampling.by == "folder" else paths
         names = short_names(places)
-        return [names[place] for place in places]
+        is_field = sampling.by == "field"
+        return [f"{names[place]}{_series_of(row) if is_field else ''}" for row, place in zip(rows, places, strict=True)]
     samples = groups_of_paths(sampling.pattern or "", list(paths))
     if paths and not any(samples):
         raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))
     return [sample or None for sample in samples]
+
+
+def _series_of(row: Row) -> str:
+    """Return the end of the name of a field that is one of several series of its file; empty for others."""
+    _, mark, number = row.cells.get("field", "").rpartition(SERIES)
+    return mark + number if mark else ""
 
 
 def measured_run(workspace: Workspace, job: Job) -> Run | None:
