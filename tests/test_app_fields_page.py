@@ -133,7 +133,7 @@ def test_objects_are_found_or_read_from_the_overview_of_their_fields(page: "Page
     page.get_by_role("button", name="Apply to all 3 fields").click()
     page.wait_for_url("**?tab=fields", timeout=JOB_MS)
     page.get_by_role("grid", name="Objects of field0.png").get_by_role("gridcell").nth(4).wait_for()
-    open_page(page, f"/datasets/{fields['id']}/objects")
+    page.get_by_role("link", name="Find objects").click()
     page.get_by_role("heading", name="5 objects in this field").wait_for(timeout=JOB_MS)
 
 

@@ -18,10 +18,10 @@ test('the likely answer depends on the files', () => {
   expect(answers('cells.coverslip')).toEqual(['import']);
   expect(answers('cells.coverslip', 'a.png')).not.toContain('import');
   expect(answers('conditions.csv')).toEqual(['find-table']);
-  expect(answers('cell.png')).toEqual(['show', 'predict', 'unlabeled']);
-  expect(answers('1.png', '2.png')).toEqual(['unlabeled', 'predict']);
+  expect(answers('cell.png')).toEqual(['show', 'predict', 'unlabeled', 'find']);
+  expect(answers('1.png', '2.png')).toEqual(['unlabeled', 'find', 'predict']);
   for (const labeled of [['a/1.png', 'b/2.png'], ['cells.zip'], ['1.png', 'labels.csv']])
-    expect(answers(...labeled)).toEqual(['labeled', 'unlabeled', 'predict']);
+    expect(answers(...labeled)).toEqual(['labeled', 'unlabeled', 'find', 'predict']);
   expect(answers()).toEqual([]);
 });
 
@@ -48,5 +48,5 @@ test('only what the user may do is offered', () => {
   const viewer = { hasClassifiers: true, canEdit: false };
   expect(answersFor(image, on('/runs/1'), viewer)).toEqual(['show']);
   expect(answersFor(folder, on('/runs/1'), viewer)).toEqual([]);
-  expect(answersFor(image, on('/'), { hasClassifiers: false, canEdit: true })).toEqual(['unlabeled']);
+  expect(answersFor(image, on('/'), { hasClassifiers: false, canEdit: true })).toEqual(['unlabeled', 'find']);
 });

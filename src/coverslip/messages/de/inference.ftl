@@ -357,7 +357,7 @@ summary-rates-equal = { $are_all ->
    *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist ein Intervall breiter als { $points } Prozentpunkte. Mittelwerte mehrerer Proben sind genauer, und ebenso einzelne Proben nach einer Stichprobe mit Labels{ $has_few_images ->
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben ist ein Intervall breiter als { $points } Prozentpunkte. Mittelwerte mehrerer Proben sind genauer, und ebenso einzelne Proben nach einer Stichprobe mit Labels{ $has_few_images ->
     [true] {" "}oder mit mehr Bildern
    *[false] {""}
 }.
@@ -535,7 +535,7 @@ spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
 
 ## Whole fields
 
-image-is-whole-field = Ein ganzes Gesichtsfeld, das ein Klassifikator von Objekten nicht klassifizieren kann. `coverslip predict` findet seine Objekte.
+image-is-whole-field = Ein ganzes Gesichtsfeld, das ein Klassifikator von Objekten nicht klassifizieren kann. Um seine Objekte zu finden, sagen Sie seine Datei vorher (*Vorhersagen* in der App, oder `coverslip predict`).
 
 fields-without-found-objects = { $n_fields ->
         [one] Das Bild ist ein ganzes Gesichtsfeld

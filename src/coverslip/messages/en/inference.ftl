@@ -357,7 +357,7 @@ summary-rates-equal = { $are_all ->
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, an interval is wider than { $points } percentage points. Means of several samples are more precise, and so are single samples after a spot check{ $has_few_images ->
+summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an interval is wider than { $points } percentage points. Means of several samples are more precise, and so are single samples after a spot check{ $has_few_images ->
     [true] {" "}or with more images
    *[false] {""}
 }.
@@ -535,7 +535,7 @@ spot-check-not-corrected = Counts are not corrected: { $reason }.
 
 ## Whole fields
 
-image-is-whole-field = A whole field of view, which a classifier of objects cannot classify. `coverslip predict` finds its objects.
+image-is-whole-field = A whole field of view, which a classifier of objects cannot classify. To find its objects, predict its file (*Predict* in the app, or `coverslip predict`).
 
 fields-without-found-objects = { $n_fields ->
         [one] The image is a whole field of view

@@ -60,7 +60,7 @@ export function answersFor(files: NamedFiles, page: PageItems, { hasClassifiers,
   }
   const isLabeled = mayHaveLabels(files);
   const predict: Answer[] = !hasClassifiers ? [] : kind === 'image' ? ['show', 'predict'] : ['predict'];
-  const open: Answer[] = isLabeled ? ['labeled', 'unlabeled'] : ['unlabeled'];
+  const open: Answer[] = [...(isLabeled ? (['labeled'] as const) : []), 'unlabeled', 'find'];
   if (page.classifier || page.prediction)
     return [...predict, ...(page.run && isLabeled ? (['evaluate'] as const) : []), ...open];
   if (page.dataset) return ['add', ...predict, ...open];

@@ -256,6 +256,7 @@ export const general: Texts['general'] = {
       add: 'Bilder zu diesem Datensatz hinzufügen',
       labeled: 'Als neuen Datensatz mit Labels öffnen',
       unlabeled: 'Als neuen Datensatz ohne Labels öffnen',
+      find: 'Objekte in diesen Gesichtsfeldern finden',
     },
     help: (classifier: string) => ({
       import: 'Er kann dann Bilder vorhersagen.',
@@ -268,6 +269,7 @@ export const general: Texts['general'] = {
       add: 'Als eigene Domäne. Labels, die Sie vergeben haben, bleiben erhalten.',
       labeled: 'Unterordner oder eine Tabelle geben die Klassen an. Damit können Sie trainieren.',
       unlabeled: 'Damit können Sie die Bilder ansehen und labeln.',
+      find: 'Für Bilder mit je mehreren Zellen. Jedes Objekt wird ein Bild eines neuen Datensatzes.',
     }),
   },
   upload: {

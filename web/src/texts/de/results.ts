@@ -66,6 +66,9 @@ export const results: typeof english = {
         'train-there': 'Bilder zum Datensatz hinzufügen',
         'train-without-leakage': 'Mit anderer Aufteilung trainieren',
       },
+      trainOnBoth: (name) => `Auch auf ${name} trainieren`,
+      trainOnBothHelp:
+        'Fügt dessen Ordner zum Datensatz dieses Trainings hinzu. Sie sind dann kein externes Testset mehr.',
       fewTested: (n, total) =>
         `${count(n)} der ${count(total)} zufälligen Testbilder haben ein Label. Mit weniger als 60 ist das Ergebnis ungenau: Geben Sie weiteren ein Label und trainieren Sie wieder.`,
       labelTested: 'Testbildern Labels geben',

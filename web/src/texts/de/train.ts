@@ -137,6 +137,7 @@ export const train: Texts['train'] = {
       single: 'zufällig ausgewählt',
     },
     others: (n) => `${count(n)} weitere anzeigen`,
+    notListed: (n) => `Testbilder in weiteren Gruppen: ${count(n)}.`,
     fewer: 'Weniger anzeigen',
     share: (nTested, n) => `${counts.testImages(nTested)} von ${count(n)}.`,
     later:
@@ -171,6 +172,7 @@ export const train: Texts['train'] = {
   },
   sets: {
     title: 'Datenaugmentierung',
+    names: { default: 'Standard', none: 'Keine', stain: 'Gefärbte Bilder', chromosomes: 'Chromosomen' },
     custom: 'eigene',
     customText: 'Durch einzelne Schlüssel des Rezepts festgelegt.',
   },

@@ -248,6 +248,7 @@ export const general = {
       add: 'Add the images to this dataset',
       labeled: 'Open as a new labeled dataset',
       unlabeled: 'Open as a new dataset without labels',
+      find: 'Find the objects in these fields',
     },
     help: (classifier: string) => ({
       import: 'It can then predict images.',
@@ -260,6 +261,7 @@ export const general = {
       add: 'As a domain of its own. Labels that you gave are kept.',
       labeled: 'Sub-folders or a table give the classes. Use it to train.',
       unlabeled: 'Use it to look at the images, and to label them.',
+      find: 'For images with several cells each. Each object becomes an image of a new dataset.',
     }),
   },
   upload: {

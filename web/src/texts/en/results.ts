@@ -73,6 +73,9 @@ export const results = {
         'train-there': 'Add images to the dataset',
         'train-without-leakage': 'Train with another split',
       },
+      trainOnBoth: (name: string) => `Train on ${name} too`,
+      trainOnBothHelp:
+        'Adds its folders to the dataset of this training. They are no external test set any more.',
       fewTested: (n: number, total: number) =>
         `${count(n)} of the ${count(total)} random test images have a label. With fewer than 60, the result is imprecise: label more of them, then train again.`,
       labelTested: 'Label test images',

@@ -140,6 +140,7 @@ export const train = {
       single: 'chosen at random',
     },
     others: (n: number) => `Show ${count(n)} more`,
+    notListed: (n: number) => `Test images in further groups: ${count(n)}.`,
     fewer: 'Show fewer',
     share: (nTested: number, n: number) => `${counts.testImages(nTested)} of ${count(n)}.`,
     later: 'The split appears when all images are read and at least two classes have images.',
@@ -173,6 +174,10 @@ export const train = {
   },
   sets: {
     title: 'Data augmentation',
+    names: { default: 'Default', none: 'None', stain: 'Stained images' } as Record<
+      string,
+      string | undefined
+    >, // others have the names of publications
     custom: 'custom',
     customText: 'Set by single keys of the recipe.',
   },

@@ -10,20 +10,23 @@ const MOST_NAMED = 12; // samples with a name below the axis, if there are no co
 export const hasConditions = (summary: Summary): boolean =>
   summary.conditions.some(({ condition }) => condition !== null);
 
-/** The corrected value of a class with its interval, or the counted value without one if it is not corrected. */
-function pointOf(sample: SampleProportions, name: string, label: string): StripPoint[] {
+/** Whether the corrected value of a single sample is the one to use, else the counted one. */
+export const usesCorrected = (summary: Summary): boolean =>
+  summary.expected_errors?.is_correction_better ?? false;
+
+/** The value to use of a class, as in the report, with its interval, and of a sample also the other value. */
+function pointOf(summary: Summary, sample: SampleProportions, name: string, label: string): StripPoint[] {
   const { raw, corrected, shown } = sample.classes[name]!;
-  const value = sample.sample === null ? shown.value : (corrected.value ?? raw.value);
-  if (value === null) return [];
-  const [low, high] = [shown.low ?? 0, shown.high ?? 1];
-  const isKnown = (sample.sample === null || corrected.value !== null) && high - low < WIDEST;
+  if (shown.value == null) return [];
+  const isKnown = (shown.high ?? 1) - (shown.low ?? 0) < WIDEST;
+  const other = usesCorrected(summary) ? raw.value : isKnown ? corrected.value : null;
   return [
     {
       name: label,
-      value,
-      low: isKnown ? low : null,
-      high: isKnown ? high : null,
-      counted: corrected.value === null ? null : raw.value,
+      value: shown.value,
+      low: isKnown ? (shown.low ?? null) : null,
+      high: isKnown ? (shown.high ?? null) : null,
+      other: sample.sample === null ? null : other,
     },
   ];
 }
@@ -31,7 +34,7 @@ function pointOf(sample: SampleProportions, name: string, label: string): StripP
 /** Samples by condition with the mean of each condition; without conditions, each sample by its name. */
 export function strips(summary: Summary, name: string, unnamed: string): Strip[] {
   const points = (samples: readonly SampleProportions[]) =>
-    samples.flatMap((sample) => pointOf(sample, name, sample.sample ?? ''));
+    samples.flatMap((sample) => pointOf(summary, sample, name, sample.sample ?? ''));
   if (!hasConditions(summary)) {
     const { samples } = summary;
     if (samples.length > MOST_NAMED) return [{ name: '', points: points(samples), mean: null }];
@@ -40,7 +43,10 @@ export function strips(summary: Summary, name: string, unnamed: string): Strip[]
   return summary.conditions.map((condition) => ({
     name: condition.condition ?? unnamed,
     points: points(summary.samples.filter((sample) => sample.condition === condition.condition)),
-    mean: condition.condition === null ? null : (pointOf(condition, name, condition.condition)[0] ?? null),
+    mean:
+      condition.condition === null
+        ? null
+        : (pointOf(summary, condition, name, condition.condition)[0] ?? null),
   }));
 }
 
