@@ -229,7 +229,11 @@ def other_pixels(
     differences = []
     for key, cells in of_images.items():
         trained_cells = of_training[key]
-        if cells and (cells - trained_cells if len(trained_cells) == 1 else cells.isdisjoint(trained_cells)):
+        if (
+            cells
+            and trained_cells
+            and (cells - trained_cells if len(trained_cells) == 1 else cells.isdisjoint(trained_cells))
+        ):
             values, trained_values = (tuple(sorted(each, key=natural_key)) for each in (cells, trained_cells))
             differences.append(OtherPixels(key=key, values=values, trained=trained_values))
     return tuple(differences)
@@ -240,6 +244,8 @@ def _cells_of(plans: Iterable[ReadPlan], names: Sequence[Sequence[str]] = ()) ->
     trained_names = set(map(normalized_names, names))
     for plan in plans:
         for key in PIXEL_KEYS:
+            if key == "series" and plan.region is not None:
+                continue  # each series is a field with its objects
             if key != "channels" or normalized_names(tuple(map(str, plan.channels or ()))) not in trained_names:
                 cells[key].add(plan.cell(key))
     return cells
