@@ -94,6 +94,8 @@ def test_the_forest_plot_shows_the_values_of_the_comparison(page: "Page", stock:
     comparison = stock.app.get(f"jobs/{stock.study}/results")["comparison"]
     (part,) = comparison["datasets"]
     means = sorted(row["metrics"][comparison["metric"]]["mean"] for row in part["scores"])
+    trainings = stock.app.get(f"jobs/{stock.study}")["trainings"]  # their values fill the plot before the comparison
+    assert sorted(each["value"] for each in trainings) == pytest.approx(means, abs=0.0006)
     open_page(page, f"/studies/{stock.study}")
     plot = page.get_by_role("list", name=re.compile("on Cells of two clinics"))
     page.get_by_text(re.compile("has the best Macro-F1 of 2 networks")).wait_for()

@@ -102,6 +102,8 @@ class StudyTraining(PlannedTraining):
     run_id: str | None
     """The run of the training; null before its start."""
     headline: Headline | None
+    value: float | None
+    """The primary metric of the study, which may differ from the headline of the training; null until it is done."""
     seconds: float | None
     """Duration of a finished training."""
     share: float | None
@@ -206,7 +208,8 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
 def trainings_of(workspace: Workspace, study: Job) -> list[StudyTraining]:
     """Return the current state of the trainings of a study, in the order of their start."""
     runs = {job.folder: job for job in all_jobs(workspace, "train", tables.jobs.c.study_id == study.id)}
-    return [_training(cell, runs.get(cell.run.folder)) for cell in cells_in(study.folder)]
+    metric = plan_in(study.folder).primary_metric
+    return [_training(cell, runs.get(cell.run.folder), metric) for cell in cells_in(study.folder)]
 
 
 def plan_in(folder: Path) -> StudyPlan:
@@ -240,7 +243,7 @@ def _read_plan(file: Path, version: int) -> tuple[StudyPlan, list[StudyCell]]:
     return plan, cells_of(plan, file.parent)
 
 
-def _training(cell: StudyCell, run: Job | None) -> StudyTraining:
+def _training(cell: StudyCell, run: Job | None, metric: str) -> StudyTraining:
     cell_state = state_of_cell(cell)
     is_done = cell_state.state == "done"
     return StudyTraining(
@@ -248,10 +251,18 @@ def _training(cell: StudyCell, run: Job | None) -> StudyTraining:
         state=cell_state.state,
         run_id=run.id if run is not None else None,
         headline=headline_of(run.run) if is_done and run is not None else None,
+        value=_value(cell, metric) if is_done else None,
         seconds=_seconds(cell) if is_done else None,
         share=round(folded_log(run).progress.share, 3) if cell_state.state == "running" and run is not None else None,
         error=cell_state.error,
     )
+
+
+def _value(cell: StudyCell, metric: str) -> float | None:
+    with suppress(CoverslipError):
+        measured = cell.run.metrics.metrics.get(metric)
+        return None if measured is None else measured.value
+    return None
 
 
 def _seconds(cell: StudyCell) -> float | None:

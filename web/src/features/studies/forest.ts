@@ -27,7 +27,7 @@ export function forestRows(study: StudyDetail, results: StudyResults | null): Fo
   const [hasRegimes, hasSizes] = [varies('regime'), varies('train_per_class')];
   const rows = new Map<string, ForestRow>();
   for (const training of measured) {
-    const { plan_dataset: dataset, model, regime, train_per_class: size, arm, headline } = training;
+    const { plan_dataset: dataset, model, regime, train_per_class: size, arm, value } = training;
     const key = JSON.stringify([dataset, model, regime, size]);
     const about = [hasRegimes && regime, hasSizes && size !== null && String(size)]
       .filter(Boolean)
@@ -47,7 +47,7 @@ export function forestRows(study: StudyDetail, results: StudyResults | null): Fo
     mark.n += 1;
     if (training.state === 'failed') mark.nFailed += 1;
     mark.share ??= training.share;
-    if (headline?.value != null && headline.title === study.metric_title) mark.values.push(headline.value);
+    if (value !== null) mark.values.push(value);
   }
   for (const { marks } of rows.values())
     for (const mark of marks)
