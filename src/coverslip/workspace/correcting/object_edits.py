@@ -104,7 +104,7 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         added = connection.execute(select(images.c.row_id).where(is_new)).scalars().all()
         log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
         if edit.act == "merge" and len(labels_of) == 1:
-            label_rows(connection, dataset_row(connection, dataset_id), added, *labels_of, change)
+            label_rows(connection, dataset_row(connection, dataset_id), added, labels_of.pop(), change)
     return change, len(new_ids)
 
 
