@@ -30,7 +30,10 @@ const pages: [string, LazyPage][] = [
   ['/datasets/:dataset/second-reading', drawn],
   [
     '/datasets/:id/objects',
-    page(['fields', 'predict'], () => import('./features/datasets/objects/FindObjectsPage.svelte')),
+    page(
+      ['datasets', 'fields', 'predict'],
+      () => import('./features/datasets/objects/FindObjectsPage.svelte'),
+    ),
   ],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],

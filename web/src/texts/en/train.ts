@@ -174,10 +174,12 @@ export const train = {
   },
   sets: {
     title: 'Data augmentation',
-    names: { default: 'Default', none: 'None', stain: 'Stained images' } as Record<
-      string,
-      string | undefined
-    >, // others have the names of publications
+    names: {
+      default: 'Default',
+      none: 'None',
+      stain: 'Stained images',
+      chromosomes: 'Chromosomes',
+    } as Record<string, string | undefined>, // others have the names of publications
     custom: 'custom',
     customText: 'Set by single keys of the recipe.',
   },
