@@ -85,7 +85,7 @@ def main() -> None:
         n_covered, bias = check_estimate(name, images, labels, arguments.users)
         covered.append(n_covered)
         biases.append(bias)
-    claim, n = "Intervals that contain the accuracy, of users who like the number", len(SETS) * arguments.users
+    claim, n = "Intervals with the accuracy, of users who like it", len(SETS) * arguments.users
     RECORD.add(claim, sum(covered), n=n, note=f"lowest of a set {min(covered)}")
     of_sets = f"{min(biases):+.3f} to {max(biases):+.3f}"
     RECORD.add("Number of 30 test images minus accuracy, mean", round(float(np.mean(biases)), 3), note=of_sets)
@@ -173,7 +173,7 @@ def compare_orders(name: str, images: LiveImages, truth: list[str], n_seeds: int
     right = float(np.mean(certain))
     print(f"{name}: {of_live} labels in live order, {at_random} at random; {right:.3f} of certain predictions right")
     note = f"random {at_random}; {right:.2f}"
-    claim = "Labels in live order to 90% of the accuracy of 1,000 random ones (right of the 20 most certain of a class)"
+    claim = "Labels to 90% of the accuracy of 1,000 random ones (right of 20 most certain)"
     RECORD.add(claim, of_live, of=name, n=f"{n_seeds} seeds", note=note)
 
 
