@@ -97,6 +97,14 @@ def test_a_pale_center_belongs_to_its_cell_and_a_gap_between_cells_does_not() ->
     assert labels[75, 75] == 0
 
 
+def test_gaps_that_a_crowded_smear_encloses_are_not_objects() -> None:
+    rows, columns = np.mgrid[:300, :300] % 60 - 30
+    distance = np.hypot(rows, columns)  # from the center of a cell, which touches four others
+    cells = np.where(distance < 31, 130 + 50 * np.exp(-((distance / 15) ** 2)), 210)
+    smear = (cells + np.random.default_rng(0).normal(0, 2, cells.shape)).clip(0, 255).astype(np.uint8)
+    assert find_objects(smear).settings.objects == "dark"
+
+
 @pytest.mark.parametrize("threshold", ["log", "otsu", "local"])
 def test_every_threshold_finds_objects_of_equal_brightness(threshold: str) -> None:
     pixels, truth = drawn(dimmest=0.95)

@@ -66,6 +66,8 @@ _CROWDED = 0.5  # share of object pixels
 _SMALL = 6.5  # pixels
 _TISSUE = 0.6  # share of pixels in the colors of hematoxylin and eosin
 
+_EDGE_PIXELS, _LEAST_INNER = 4, 200  # pixels at the edge of bright and dark regions, and inner ones for a median
+_LEAST_EVIDENCE = 0.1  # for bright or dark objects
 _FIRST_SMOOTHING = 1.5  # pixels, while the diameter is unknown
 _ENOUGH_CONTRAST, _MOST_SMOOTHING = 6.0, 4.0  # a noisy field is smoothed more, up to this number of pixels
 _NOISE_FLOOR = 0.002  # of the range of the signal; images without noise have noise 0
@@ -319,22 +321,28 @@ def _overview(field: _Field) -> tuple[Float32, int]:
 def _polarity(field: _Field, window: Slices) -> int:
     """Return 1 if objects are bright, -1 if they are dark.
 
-    The background is the class of pixels that is connected; objects are the class in several components. If this does
-    not decide, objects are the class with fewer pixels.
+    Two signs count alike. The background is connected, and objects are in several components: the difference of the
+    shares of the largest component. The background is even, and objects have structure: the logarithm of the ratio of
+    the median slopes. If both together do not decide, objects are the class with fewer pixels.
     """
-    from scipy.ndimage import label
+    from scipy import ndimage
 
     sample = _signal(field, window, 1, np.zeros((3, 3)), _FIRST_SMOOTHING)
     sample -= _majority_surface(sample)
     threshold, _ = _otsu(sample)
+    slope = ndimage.gaussian_gradient_magnitude(sample, 1)
     bright = sample > threshold
-    connected = []
+    connected, slopes = [], []
     for mask in (bright, ~bright):
-        components, n_components = label(mask)
+        components, n_components = ndimage.label(mask)
         areas = np.bincount(components.ravel(), minlength=n_components + 1)[1:]
         connected.append(areas.max(initial=0) / max(1, mask.sum()))
-    if abs(connected[0] - connected[1]) > 0.2:
-        return 1 if connected[0] < connected[1] else -1
+        inner = slope[ndimage.binary_erosion(mask, iterations=_EDGE_PIXELS)]
+        slopes.append(float(np.median(inner)) if inner.size > _LEAST_INNER else 0.0)
+    structure = math.log(slopes[0] / slopes[1]) if min(slopes) > 0 else 0.0
+    evidence = connected[1] - connected[0] + structure
+    if abs(evidence) > _LEAST_EVIDENCE:
+        return 1 if evidence > 0 else -1
     return 1 if bright.mean() < 0.5 else -1
 
 
