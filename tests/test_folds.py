@@ -32,6 +32,7 @@ from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature, temperature_loss, without_temperature
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores
 from coverslip.evaluation.summary import empty_evaluation, over_folds, with_folds
+from coverslip.evaluation.table import METRICS
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.split_data import with_epochs_for_folds
@@ -42,6 +43,7 @@ from coverslip.reports.reported import interval_words, percent, read_run, set_ti
 from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
+from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs.classifier import open_classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
@@ -650,6 +652,14 @@ def test_a_run_leaves_each_domain_out_and_its_numbers_are_by_domain(tmp_path: Pa
     assert {name: scores.n for name, scores in run.metrics.by_domain.items()} == {"lab_a": 30, "lab_b": 25}
     rows = rows_of(run.folder / "split.csv")
     assert {(row["domain"], row["fold"]) for row in rows} == {("lab_a", "1"), ("lab_b", "2")}
+    reported = read_run(run.folder)
+    verdict = verdict_of_run(reported)
+    assert "limit-training-domains" not in [reason.code for reason in verdict.reasons]
+    values = [scores.metrics["macro_f1"].value or 0 for scores in run.metrics.by_domain.values()]
+    mean, lowest, highest = (f"{each:.2f}" for each in (sum(values) / 2, min(values), max(values)))
+    title = METRICS["macro_f1"].title
+    expected = text("report-new-domain", metric=title, mean=mean, n=2, lowest=lowest, highest=highest)
+    assert expected in lead(reported, verdict)
 
 
 def test_the_preview_divides_by_the_splits_own_seed_as_the_training_does(tmp_path: Path) -> None:

@@ -764,7 +764,7 @@ def _tested_repeatedly(run: ReportedRun) -> Iterator[Json]:
 
 
 def _domains(run: ReportedRun) -> Iterator[Json]:
-    if run.domains:
+    if run.domains and not run.recipe.split.by_domain:
         of_test_images = {row.domain for row in run.used if row.split == run.metrics.split}
         tested = list(run.metrics.by_domain) or sorted(of_test_images)
         untested = [domain for domain in run.domains if domain not in tested]
@@ -903,6 +903,20 @@ def without_groups(metrics: Evaluation, *, is_external: bool = False) -> str:
     return text("verdict-without-groups", is_external=is_external) if is_of_images else ""
 
 
+def _in_new_domain(run: ReportedRun) -> str:
+    """Return the metric in domains that the classifiers were trained without; empty if they were not tested so."""
+    domains = run.metrics.by_domain if run.evaluation is None and run.recipe.split.by_domain else {}
+    name = run.metrics.primary
+    values = [each.metrics[name].value for each in domains.values() if name in each.metrics]
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    numbers = (sum(known) / len(known), min(known), max(known))
+    mean, lowest, highest = (str(estimate(Metric(value=each), digits=2)) for each in numbers)
+    title = METRICS[name].title
+    return text("report-new-domain", metric=title, mean=mean, n=len(known), lowest=lowest, highest=highest)
+
+
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     """Return the sentences below the headline and the further reasons."""
     accuracy = run.metrics["accuracy"]
@@ -914,6 +928,7 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     is_at_home = run.evaluation is None and run.run.adaptation is not None
     sentences = [
         text("report-at-home") if is_at_home else "",
+        _in_new_domain(run),
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),

@@ -33,6 +33,8 @@ report-headline-all-correct = Alle { $image_kind ->
 
 report-at-home = Die Zahlen gelten für Bilder aus dem Labor des Trainings, nicht aus dem, an das er angepasst wurde.
 
+report-new-domain = In einem neuen Labor zu erwarten: { $metric } { $mean }, der Mittelwert von { $n } Domänen ({ $lowest } bis { $highest }). Jede Domäne wurde von einem Klassifikator getestet, der ohne sie trainiert wurde.
+
 report-accuracy = Die Genauigkeit beträgt { $accuracy }.
 
 report-group-mean = Gemittelt über { $n_groups ->

@@ -33,6 +33,8 @@ report-headline-all-correct = All { $image_kind ->
 
 report-at-home = The numbers are of images from the laboratory of the training, not of the one that it was adapted to.
 
+report-new-domain = Expected in a new laboratory: { $metric } { $mean }, the mean of { $n } domains ({ $lowest } to { $highest }). Each domain was tested by a classifier that was trained without it.
+
 report-accuracy = Accuracy is { $accuracy }.
 
 report-group-mean = Averaged over { $n_groups ->
