@@ -346,7 +346,7 @@ def adapted(case: Case, n: int, folder: Path) -> Adapted:
         data = cs.open_dataset(write_rows(home, case.group, folder / "home.csv"), group=case.group)
         train_without_report(data, recipe, out=run, emit=ignore)
     began = time.process_time()
-    images, labels, labeled = folder / "new.csv", None, list[dict[str, str]]()
+    images, labels, labeled = folder / "new.csv", None, Rows()
     images.write_text("\n".join(["path", *(row["path"] for row in new)]) + "\n", encoding="utf-8")
     if n:
         row_of = {row["path"]: row for row in new}
@@ -356,11 +356,11 @@ def adapted(case: Case, n: int, folder: Path) -> Adapted:
         labeled_rows = [
             {**row, "label": row["label"] if row["label"] in classes else "none-of-these"} for row in labeled
         ]
-        labels = write_rows(labeled_rows, case.group, folder / f"labels{n}.csv")
+        labels = cs.open_dataset(write_rows(labeled_rows, case.group, folder / f"labels{n}.csv"), group=case.group)
     out = folder / f"{n}"
     shutil.rmtree(out, ignore_errors=True)
     try:
-        record = cs.adapt(run, images, labels, out=out, group=case.group, device="cpu", emit=ignore)
+        record = cs.adapt(run, images, labels, out=out, device="cpu", emit=ignore)
     except cs.CoverslipError as error:
         return Adapted(error.code)
     rest = [k for k, row in enumerate(new) if row not in labeled]

@@ -5,12 +5,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawing import write_cells
+from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.experiments.adapting import preview_matching
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.messages import text
 from coverslip.reports.reported import read_run
@@ -113,7 +116,8 @@ def test_groups_of_labels_are_held_out_together_unless_it_is_one(
     parent: Run, new: Path, tmp_path: Path, n_groups: int
 ) -> None:
     table = labeled(new, 24, tmp_path / "labels.csv", n_groups=n_groups)
-    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", group="patient", device="cpu")
+    labels = cs.open_dataset(table, group="patient")
+    record = cs.adapt(parent, new, labels, out=tmp_path / "adapted", device="cpu")
     assert (record.n_labels, record.n_groups) == (24, n_groups)
     assert record.n_right is not None
     assert (record.low or 0) < record.n_right / 24
@@ -167,6 +171,28 @@ def test_accuracies_at_home_are_of_the_same_images_after_folds(new: Path, tmp_pa
     assert 0 < len(tested) < 90
     right = [row.predicted == row.label for row in folds.predictions if row.image_id in tested]
     assert record.home_before == pytest.approx(sum(right) / len(tested))
+    # A network that was fine-tuned on all images leaves no image to compare.
+    assert folds.training is not None
+    folds.training.model_copy(update={"chosen": "finetune"}).write(folds.training_file)
+    assert _refused(Run(folds.folder), new, None, tmp_path / "out") == "adapt-finetuned-folds"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("channels", "ground"), [(1, 0.25), (3, 0.02)])
+def test_images_that_are_not_stained_get_the_range_of_the_training(
+    parent: Run, tmp_path: Path, channels: int, ground: float
+) -> None:
+    """Gray images, and colors on a dark ground."""
+    new = write_cells(tmp_path / "new", 60, channels=channels, ground=ground, is_sorted=False, seed=4)
+    for file in new.iterdir():
+        with Image.open(file) as image:
+            dim = (np.asarray(image) * 0.4).astype(np.uint8)
+        Image.fromarray(dim).save(file)
+    preview = preview_matching(parent, new, ["zoom", "stain"])
+    assert (preview.at_home.stain, preview.there.has_fixed_stain, preview.has_mapped_range) == (False, False, True)
+    home, before, after = (np.percentile(pixels, [1, 99]) for pixels in preview.pictures)
+    assert abs(after - home).max() < 40 < abs(before - home).max()  # of four images each
+    assert not preview_matching(parent, new, ["zoom"]).has_mapped_range
 
 
 @pytest.mark.slow
@@ -193,7 +219,7 @@ def test_images_like_those_of_the_training_need_no_adaptation(
     )  # not of 20 labels
 
 
-def _refused(parent: Run, new: Path, labels: Path | None, out: Path) -> str:
+def _refused(parent: Run | Path, new: Path, labels: Path | None, out: Path) -> str:
     with pytest.raises(CoverslipError) as refused:
         cs.adapt(parent, new, labels, out=out, device="cpu")
     assert not out.exists()
@@ -205,6 +231,7 @@ def test_refusals_leave_nothing(parent: Run, new: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     few = write_cells(tmp_path / "few", 12, is_sorted=False)
     assert _refused(parent, few, None, out) == "adapt-few-images"
+    assert _refused(cs.export(parent, out=tmp_path / "packed.coverslip"), new, None, out) == "adapt-file"
     at_home = [Path(row.path) for row in parent.split if row.split == "train"]
     assert at_home
     assert _refused(parent, parent.folder.parent / "cells", None, out) == "adapt-training-images"

@@ -1,7 +1,10 @@
 """Trainings adapted to another laboratory through the REST API, in processes of their own."""
 
 import base64
+import csv
 import io
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import pytest
 from drawing import write_cells
 from fastapi.testclient import TestClient
 from PIL import Image
-from small_workspace import API, Json, ended, new_workspace, open_images, trained_here
+from small_workspace import API, Json, ended, evaluated_here, new_workspace, open_images, trained_here
 
 import coverslip as cs
 from coverslip.app.server import create_app
+from coverslip.cli import main
+from coverslip.runs.classifier import fingerprint_of
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -44,7 +49,7 @@ def adapted(client: TestClient, run: str, dataset: str, without: Sequence[str] =
 
 
 def test_labels_of_the_dataset_choose_and_check_the_new_training(
-    client: TestClient, workspace: Workspace, run: str
+    client: TestClient, workspace: Workspace, run: str, tmp_path: Path
 ) -> None:
     there = write_cells(workspace.roots[0] / "there", 60, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=7)
     dataset = open_images(workspace, there, is_labeled=False)
@@ -76,12 +81,46 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     assert job["name"].startswith("First")
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]
-    assert results["adapted_from"] == {"run_id": run, "dataset_id": dataset}
-    again = client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json()
-    assert again["code"] == "adapt-adapted-run"
+    assert (results["action"], results["adapt_to"]) == ("adapt", dataset)
+    # Of an adapted training, the first one is adapted; here to images of an external test that fails.
+    assert client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json() == preview
+    exchanged = (*CLASSES[1:], CLASSES[0])
+    wrong = open_images(workspace, write_cells(workspace.roots[0] / "third", 60, classes=exchanged, seed=8))
+    test = evaluated_here(workspace, job["id"], wrong)
+    assert client.get(f"{API}/jobs/{test}/results").json()["action"] == "adapt"
+    results = client.get(f"{API}/jobs/{job['id']}/results").json()
+    assert (results["action"], results["adapt_to"]) == ("adapt", wrong)
+    again = client.post(f"{API}/runs/{job['id']}/adaptations", json={"dataset_id": wrong}).json()
+    parent = Path(client.get(f"{API}/jobs/{run}").json()["folder"])
+    record = cs.open_run(ended(client, again["id"], 300)["folder"]).adaptation
+    assert record is not None
+    assert record.parent == fingerprint_of(parent)
+    _check_doors(client, job, sorted(there.iterdir())[::4], tmp_path)
     # It is a classifier like others, and its images are those of the first training.
     assert client.get(f"{API}/classifiers/{job['id']}").status_code == 200
     assert client.get(f"{API}/lists/{job['id']}/rows?limit=1").json()["items"]
+
+
+def _check_doors(client: TestClient, job: Json, images: Sequence[Path], out: Path) -> None:
+    """Check that every way to predict with a training gives equal classes, decisions and probabilities."""
+    folder, files = Path(job["folder"]), list(map(str, images))
+    rows = cs.load_classifier(folder, device="cpu").predict(files)
+    expected = [(row.predicted, row.decision, pytest.approx(row.probability, abs=1e-4)) for row in rows]
+    assert len({row.decision for row in rows}) > 1
+    packed = cs.export(folder, out=out / "adapted.coverslip")
+    assert main(["predict", str(packed), *files, "--out", str(out / "of_file.csv"), "--device", "cpu"]) == 0
+    assert main(["predict", str(folder), *files, "--out", str(out / "of_run.csv"), "--device", "cpu"]) == 0
+    prediction = client.post(f"{API}/predictions", json={"classifier_id": job["id"], "sources": files}).json()
+    assert ended(client, prediction["id"])["state"] == "done"
+    of_rest = client.get(f"{API}/jobs/{prediction['id']}/download/predictions").text.removeprefix("\ufeff")
+    tables = [(out / "of_file.csv").read_text(), (out / "of_run.csv").read_text(), of_rest]
+    for table in (list(csv.DictReader(each.splitlines())) for each in tables):
+        assert [(row["predicted"], row["decision"], float(row["probability"])) for row in table] == expected
+    onnx = cs.export(folder, to="onnx", out=out / "onnx")
+    command = [sys.executable, "-I", "classify.py", "model.onnx", *files]
+    printed = subprocess.run(command, cwd=onnx, capture_output=True, text=True, check=True).stdout
+    of_onnx = [(row["predicted"], float(row["probability"])) for row in csv.DictReader(printed.splitlines())]
+    assert of_onnx == [(predicted, probability) for predicted, _, probability in expected]
 
 
 def test_what_is_refused_is_said(client: TestClient, workspace: Workspace, run: str) -> None:

@@ -114,10 +114,10 @@ def adapt(
 ) -> None:
     """Adapt a classifier to the images of another laboratory.
 
-    If many new images are unfamiliar, images of both laboratories are matched: objects get the same size and images
-    the same stain. The last layer is then fitted again to the training images of RUN, which is not changed. Labels of
-    some new images choose the best of several adapted classifiers, and show its accuracy there. Without labels the
-    accuracy is not known, and every decision is `uncertain`.
+    If many new images are unfamiliar, images of both laboratories are matched: objects get the same size, and images
+    the same stain or range of intensities. The last layer is then fitted again to the training images of RUN, which is
+    not changed. Labels of some new images choose the best of several adapted classifiers, and show its accuracy there.
+    Without labels the accuracy is not known, and every decision is `uncertain`.
 
     Examples:
 
@@ -137,21 +137,15 @@ def adapt(
     if unknown := [part for part in without or () if part not in PARTS]:
         raise usage_error("usage-adapt-part", hint="--without", name=unknown[0], names=", ".join(PARTS))
     images: Dataset | str | list[str] = one_or_all(new)
+    size = crop_size_of(crop_size)
     if columns or crop_size:
-        size = crop_size_of(crop_size)
         images = open_dataset(one_or_all(new), labeled=False, columns=columns_of(columns), crop_size=size)
+    of_labels = None
+    if labels is not None:
+        of_labels = open_dataset(labels, group=group, group_pattern=group_pattern, crop_size=size)
+    parts = [part for part in PARTS if part not in (without or ())]
     with shown_progress(notes_console()) as emit:
-        record = adapt_run(
-            run,
-            images,
-            labels,
-            out=out,
-            parts=[part for part in PARTS if part not in (without or ())],
-            group=group,
-            group_pattern=group_pattern,
-            device=device,
-            emit=emit,
-        )
+        record = adapt_run(run, images, of_labels, out=out, parts=parts, device=device, emit=emit)
     if as_json:
         print_json(record.model_dump(mode="json"))
     elif record.selected is not None:
@@ -177,6 +171,7 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 zoom_home=record.zoom[0],
                 zoom_new=record.zoom[1],
                 has_fixed_stain=record.has_fixed_stain,
+                has_mapped_range=record.has_mapped_range,
                 is_inverted=record.is_inverted,
                 n_labels=record.n_labels,
                 n_right=n_right,

@@ -1,8 +1,9 @@
 """Adapt a classifier to the images of another laboratory, with or without some labels of these images.
 
 1.  The share of unfamiliar images shows whether there is a shift. Without one, and without labels, nothing is adapted.
-2.  Images of both laboratories are matched: their centers are enlarged so that objects have the same size, and they get
-    the same stain. The last layer is fitted again to the matched training images.
+2.  Images of both laboratories are matched: their centers are enlarged so that objects have the same size, and stained
+    bright-field images in color get the same stain. Of other images, such as fluorescence, the range of intensities of
+    the new ones is mapped to that of the training. The last layer is fitted again to the matched training images.
 3.  With labels, cross-validation on them chooses between the classifier as it is, the matched one, a last layer that is
     fitted to training images and labels together (pooled), and its average with one of features that are standardized
     in each laboratory. If several are equally good, the simplest is chosen.
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.features import FeatureExtractor
+from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import some
@@ -45,7 +47,15 @@ from coverslip.events import Emit, Noted, ignore, show
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.run_state import begin_run
 from coverslip.experiments.training_run import run_training
-from coverslip.images.preprocessing import Matching, MatchingPart, PixelFacts, Preprocessing
+from coverslip.images.preprocessing import (
+    Matching,
+    MatchingPart,
+    PixelFacts,
+    Preprocessing,
+    Scaling,
+    learn_scaling,
+    scaling_limits,
+)
 from coverslip.images.reader import Array
 from coverslip.inference import Classifier, load_classifier
 from coverslip.inference.spot_check import EXCLUSIONS
@@ -82,6 +92,8 @@ _MOST_MEASURED = 60  # images in which objects are found
 _N_PREVIEWED = 4  # images
 _MOST_ZOOM = 3.0
 _LEAST_ZOOM = 1.05  # a smaller factor is not worth blurring
+_DARK = 0.15  # brightness of a background, below which images are not stained bright-field images
+_SAME_RANGE = 0.05  # difference of both ends, in ranges of intensities, that is not worth mapping
 _INVERTED = 0.3  # difference in brightness of the backgrounds, on both sides of the middle
 
 PARTS: tuple[MatchingPart, ...] = get_args(MatchingPart)
@@ -94,8 +106,6 @@ def adapt(
     *,
     out: Path | str,
     parts: Collection[str] = PARTS,
-    group: str | None = None,
-    group_pattern: str | None = None,
     device: str = "auto",
     emit: Emit = show,
 ) -> AdaptationRecord:
@@ -106,10 +116,10 @@ def adapt(
             except the classifier as it is.
         new: images of the other laboratory, at least 40.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`. The
-            labels `none-of-these` and `unusable` exclude an image. None: the result is not checked.
+            labels `none-of-these` and `unusable` exclude an image. Images of a group are held out together; for groups,
+            use `open_dataset`. None: the result is not checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
-        group, group_pattern: of the labels, as for `open_dataset`: images of a group are held out together.
         device: the device of the network, as of `load_classifier`.
         emit: receives progress and notes.
 
@@ -135,9 +145,9 @@ def adapt(
     check_new_folder(folder)
     classifier = load_classifier(parent, device)
     images = _new_images(parent, classifier, new, emit)
-    if labels is not None and not isinstance(labels, Dataset):
-        plan = classifier.card.preprocessing.plan
-        labels = open_dataset(labels, group=group, group_pattern=group_pattern, plan=plan)
+    if labels is not None:
+        labels = labels if isinstance(labels, Dataset) else open_dataset(labels)
+        labels = with_plan(labels, classifier.card.preprocessing.plan)
     images = _without_excluded(images, labels, emit)
     labeled, has_groups = _labels(labels, images, classifier, emit)
     rows, _, units = labeled
@@ -190,6 +200,23 @@ class _Images:
         with extractor.open_features(data, scan, context) as stored:
             return stored.features[slice(0, len(stored.positions))]
 
+    @property
+    def facts(self) -> list[PixelFacts]:
+        """The facts of the images, in order."""
+        facts = (self.scan.facts[i] for i in self.positions)
+        return [each for each in facts if isinstance(each, PixelFacts)]
+
+    def are_colors(self, preprocessing: Preprocessing) -> bool:
+        """Return whether most images have the colors of a camera: three channels of 8 bits without names or a choice.
+
+        Args:
+            preprocessing: of the classifier.
+        """
+        plan = preprocessing.plan
+        has_channels = plan.channels is not None or plan.channel_files is not None
+        n = sum(each.n_channels == 3 and each.dtype == "uint8" and not each.channel_names for each in self.facts)
+        return not has_channels and 2 * n > len(self.facts)
+
     def units(self, positions: Sequence[int]) -> Ints:
         """Return (n,) numbers of what is held out together: groups, and images without a group."""
         names = [self.data.records[i].group or f"\0{i}" for i in positions]
@@ -197,13 +224,26 @@ class _Images:
 
 
 def _adaptable(run: Run | Path | str) -> Run:
-    """Return the run of a classifier; raise BadRun if it has not ended, or was adapted itself."""
+    """Return the run of a classifier that can be adapted.
+
+    Raises:
+        BadRun: it is a file, has not ended, was adapted itself, or its network was fine-tuned on all images.
+    """
+    if not isinstance(run, Run) and Path(run).is_file():
+        raise BadRun("adapt-file", file=Path(run))
     parent = open_run(run)
     if not parent.is_done or parent.card is None:
         raise BadRun("adapt-unfinished-run", file=parent.folder)
     if parent.adaptation is not None:
         raise BadRun("adapt-adapted-run", file=parent.folder)
+    if parent.folds and not _has_frozen_network(parent):
+        raise BadRun("adapt-finetuned-folds", file=parent.folder, n_folds=len(parent.folds))
     return parent
+
+
+def _has_frozen_network(run: Run) -> bool:
+    """Return whether the network of a run is that of its initialization."""
+    return run.training is not None and run.training.chosen == "instant"
 
 
 def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
@@ -282,9 +322,9 @@ class _Adaptation:
     def run(self, parts: Collection[str], context: RunContext) -> AdaptationRecord:
         """Train the matched run, choose by the labels, and write the chosen classifier."""
         home = _images_at_home(self.parent, context.emit)
-        at_home, there = Match(), Matching()
+        at_home, there = Match(), self.first.card.preprocessing
         if self.record.has_shift:
-            at_home, there = _matching(self.first.card.preprocessing, home, self.images, parts)
+            at_home, there = _matching(there, home, self.images, parts)
         recipe = self._recipe(at_home)
         allow_leakage = self.parent.environment.allow_leakage
         environment = begin_run(context.folder, home.data, recipe, context.device, allow_leakage=allow_leakage)
@@ -297,8 +337,7 @@ class _Adaptation:
 
     def _recipe(self, match: Match) -> Recipe:
         """Return the recipe that fits the last layer again to the training images, matched."""
-        recipe, training = self.parent.recipe, self.parent.training
-        is_frozen = training is not None and training.chosen == "instant"
+        recipe, is_frozen = self.parent.recipe, _has_frozen_network(self.parent)
         return recipe.model_copy(
             update={
                 "match": match,
@@ -309,12 +348,17 @@ class _Adaptation:
             }
         )
 
-    def _finish(self, home: _Images, there: Matching, context: RunContext) -> None:
-        """Write the classifier that the labels choose, or the matched one, in place of the trained one."""
+    def _finish(self, home: _Images, there: Preprocessing, context: RunContext) -> None:
+        """Write the classifier that the labels choose, or the matched one, in place of the trained one.
+
+        Args:
+            home: images of the training.
+            there: the preprocessing of the new images.
+            context: of the adapted run.
+        """
         base, run, record = load_classifier(context.run, context.device), context.run, self.record
         card, at_home = base.card, base.card.preprocessing.matching or Matching()
-        preprocessing = card.preprocessing.model_copy(update={"matching": None if there == Matching() else there})
-        candidates = self._candidates(base, home, preprocessing, context)
+        candidates = self._candidates(base, home, there, context)
         name: CandidateName = "matched"
         if len(self.labeled[0]):
             rule = run.recipe.decision_rule(card.classes)
@@ -323,10 +367,10 @@ class _Adaptation:
         logits = candidates.fixed[name] if head is None else head.logits(candidates.new)
         if name == "as-is":
             _copy(self.parent, run)
-            preprocessing, at_home, there = self.first.card.preprocessing, Matching(), Matching()
-            source = home.features(self.first, preprocessing, context, _some_fitted(home, run))
+            at_home, there = Matching(), self.first.card.preprocessing
+            source = home.features(self.first, there, context, _some_fitted(home, run))
             candidates = replace(candidates, source=source, new=self.before)
-        update = {"preprocessing": preprocessing, "home_matching": at_home, "is_checked": bool(record.n_labels)}
+        update = {"preprocessing": there, "home_matching": at_home, "is_checked": bool(record.n_labels)}
         statistics = None
         if record.has_shift:
             statistics, update["ood"] = candidates.ood(logits.argmax(axis=1), self.images)
@@ -342,12 +386,14 @@ class _Adaptation:
         tested_images = {row.image_id for row in Run(run.folder).predictions}
         at_home_before = [row for row in self.parent.predictions if row.image_id in tested_images and row.predicted]
         was_right = [row.predicted == row.label for row in at_home_before]
+        matching = there.matching or Matching()
         record.model_copy(
             update={
                 "selected": name,
-                "zoom": (at_home.zoom, there.zoom),
-                "has_fixed_stain": there.has_fixed_stain,
-                "is_inverted": there.is_inverted,
+                "zoom": (at_home.zoom, matching.zoom),
+                "has_fixed_stain": matching.has_fixed_stain,
+                "has_mapped_range": there.scaling != self.first.card.preprocessing.scaling,
+                "is_inverted": matching.is_inverted,
                 "home_before": float(np.mean(was_right)) if was_right else None,
                 "home_after": context.run.metrics["accuracy"].value,
             }
@@ -480,6 +526,7 @@ class MatchingPreview:
 
     at_home: Match
     there: Matching
+    has_mapped_range: bool
     pictures: tuple[Array, Array, Array]  # (4, S, S, C) of the training, new ones, and these as they are matched
 
 
@@ -490,18 +537,19 @@ def preview_matching(run: Run | Path | str, new: Dataset | ImageSource, parts: C
     images, home = _new_images(parent, classifier, new, ignore), _images_at_home(parent, ignore)
     preprocessing = classifier.card.preprocessing
     at_home, there = _matching(preprocessing, home, images, parts)
-    matched = preprocessing.model_copy(update={"matching": there})
     pictures = tuple(
         DecodedPixels(each.data, each.scan, plan)(each.some(_N_PREVIEWED, seed=0))
-        for each, plan in ((home, preprocessing), (images, preprocessing), (images, matched))
+        for each, plan in ((home, preprocessing), (images, preprocessing), (images, there))
     )
-    return MatchingPreview(at_home, there, (pictures[0], pictures[1], pictures[2]))
+    has_mapped_range = there.scaling != preprocessing.scaling
+    shown = (pictures[0], pictures[1], pictures[2])
+    return MatchingPreview(at_home, there.matching or Matching(), has_mapped_range, shown)
 
 
 def _matching(
     preprocessing: Preprocessing, home: _Images, images: _Images, parts: Collection[str]
-) -> tuple[Match, Matching]:
-    """Return the matching of the training images, and that of the new ones."""
+) -> tuple[Match, Preprocessing]:
+    """Return the matching of the training images, and the preprocessing of the new ones."""
     sides = [
         DecodedPixels(each.data, each.scan, preprocessing)(each.some(_MOST_MEASURED, seed=0)) for each in (home, images)
     ]
@@ -509,15 +557,44 @@ def _matching(
     zooms = [1.0, 1.0]
     if "zoom" in parts and len(diameters) == len(sides):
         zooms = [min(max(diameters) / each, _MOST_ZOOM) for each in diameters]
-        zooms = [zoom if zoom >= _LEAST_ZOOM else 1.0 for zoom in zooms]
+        zooms = [round(zoom, 3) if zoom >= _LEAST_ZOOM else 1.0 for zoom in zooms]
     at_home, there = (float(np.median([_border(each) for each in pixels])) for pixels in sides)
     is_inverted = "invert" in parts and abs(at_home - there) > _INVERTED and (at_home > 0.5) != (there > 0.5)
-    are_colored = all(any(_is_colored(each) for each in pixels) for pixels in sides)
-    has_fixed_stain = "stain" in parts and preprocessing.channels == 3 and are_colored
-    return (
-        Match(zoom=round(zooms[0], 3), stain=has_fixed_stain),
-        Matching(zoom=round(zooms[1], 3), has_fixed_stain=has_fixed_stain, is_inverted=is_inverted),
-    )
+    are_colors = preprocessing.channels == 3 and all(each.are_colors(preprocessing) for each in (home, images))
+    are_stained = are_colors and min(at_home, there) >= _DARK
+    has_fixed_stain, scaling = "stain" in parts and are_stained, preprocessing.scaling
+    if "stain" in parts and not are_stained:
+        scaling = _mapped_range(preprocessing, home, images, is_inverted=is_inverted)
+    matching = Matching(zoom=zooms[1], has_fixed_stain=has_fixed_stain, is_inverted=is_inverted)
+    changes = {"matching": None if matching == Matching() else matching, "scaling": scaling}
+    return Match(zoom=zooms[0], stain=has_fixed_stain), preprocessing.model_copy(update=changes)
+
+
+def _mapped_range(preprocessing: Preprocessing, home: _Images, images: _Images, *, is_inverted: bool) -> Scaling:
+    """Return the scaling that maps the range of intensities of the new images, by channel, to that of the training."""
+    scaling, n_channels = preprocessing.scaling, preprocessing.channels
+    if scaling.mode == "per-image":
+        return scaling
+    of_home, of_new = (learn_scaling(each.facts, "training-range", n_channels).ranges for each in (home, images))
+    depth = next(iter(of_home), None)
+    if depth is None:
+        return scaling
+    full = Scaling(mode="training-range", ranges=scaling.ranges)
+    limits = scaling_limits(full, np.zeros((1, 1, n_channels), depth), n_channels)
+    low, high = (np.asarray(each, np.float64) for each in limits)  # of each channel, mapped to 0 and 1
+    first, last = ((np.array(each) - low) / (high - low) for each in zip(*of_home[depth], strict=True))
+    if is_inverted:  # after the scaling
+        first, last = 1 - last, 1 - first
+    mapped = dict(scaling.ranges)
+    for name, pairs in of_new.items():
+        bottom, top = (np.array(each) for each in zip(*pairs, strict=True))
+        span = (top - bottom) / (last - first)
+        start = bottom - first * span
+        before = scaling_limits(full, np.zeros((1, 1, n_channels), name), n_channels)
+        change = np.abs([start - before[0], start + span - before[1]]).max() / span.max()
+        if change > _SAME_RANGE:
+            mapped[name] = tuple(zip(start.tolist(), (start + span).tolist(), strict=True))
+    return scaling if mapped == scaling.ranges else Scaling(mode="training-range", ranges=mapped)
 
 
 def _diameter(pixels: npt.NDArray[np.unsignedinteger]) -> float | None:
@@ -534,10 +611,6 @@ def _border(image: npt.NDArray[np.unsignedinteger]) -> float:
     """Return the median brightness of the border, from 0 to 1."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return float(np.median(border)) / float(np.iinfo(image.dtype).max)
-
-
-def _is_colored(image: npt.NDArray[np.unsignedinteger]) -> bool:
-    return bool((image != image[..., :1]).any())
 
 
 # Candidates

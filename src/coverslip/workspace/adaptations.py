@@ -5,6 +5,8 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.files import csv_text
@@ -17,6 +19,7 @@ from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.evaluations import evaluable_run
 from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, unused_name
 from coverslip.workspace.store.rows import AnyRow, refuse_unready, source_paths, table_choices
+from coverslip.workspace.store.tables import jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkerPool
 
@@ -30,6 +33,8 @@ class AdaptationPreview(DocumentedFields):
     zoom: tuple[float, float]
     """Factors by which training images and new images are enlarged."""
     has_fixed_stain: bool
+    has_mapped_range: bool
+    """Whether the range of intensities of the new images is mapped to that of the training images."""
     is_inverted: bool
     pictures: tuple[str, str, str]
     """PNGs as Base64, of some images side by side: of the training, new ones, and these as they are matched."""
@@ -44,7 +49,7 @@ def preview_adaptation(
         NotFound, Conflict: the training or the dataset does not exist or is not ready.
         CoverslipError: the adaptation would be refused.
     """
-    run = evaluable_run(workspace, run_id)
+    run = evaluable_run(workspace, _first_run(workspace, run_id))
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     choices = table_choices(dataset)
@@ -77,6 +82,7 @@ def matched_pictures(
     return {
         "zoom": (preview.at_home.zoom, preview.there.zoom),
         "has_fixed_stain": preview.there.has_fixed_stain,
+        "has_mapped_range": preview.has_mapped_range,
         "is_inverted": preview.there.is_inverted,
         "pictures": [_side_by_side(pixels) for pixels in preview.pictures],
     }
@@ -106,12 +112,14 @@ def queue_adaptation(
 ) -> str:
     """Queue the adaptation of a training to the images of a dataset, with its current labels; return the new run's ID.
 
-    The new run is a training: its images are those of the first one.
+    The new run is a training: its images are those of the first one. Of a training that was itself adapted, the first
+    one is adapted.
 
     Raises:
         NotFound, Conflict: the training or the dataset does not exist or is not ready.
         Conflict: files are not those that were labeled any more.
     """
+    run_id = _first_run(workspace, run_id)
     parent, run = find_job(workspace, run_id, "train"), evaluable_run(workspace, run_id)
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
@@ -149,6 +157,17 @@ def queue_adaptation(
         image_keys=parent.image_keys,
     )
     return job_id
+
+
+def _first_run(workspace: Workspace, run_id: str) -> str:
+    """Return the ID of the training that was adapted; of the training itself if it was not, or that one is not here."""
+    job = find_job(workspace, run_id, "train")
+    if job.run.adaptation is None or "--" not in job.command:
+        return run_id
+    first = job.command[job.command.index("--") + 1]
+    with workspace.engine.connect() as connection:
+        is_first = (jobs.c.folder == first) & (jobs.c.state != "removed")
+        return connection.execute(select(jobs.c.id).where(is_first)).scalar() or run_id
 
 
 def _crop_size(dataset: AnyRow, run: Run) -> int | str | None:

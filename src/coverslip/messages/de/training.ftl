@@ -373,8 +373,14 @@ evaluations-decided-before = Bilder oder Netzausgaben dieser Evaluationen fehlen
 adapt-unfinished-run = Das Training dieses Klassifikators ist nicht beendet
     .do = Lassen Sie es enden, oder setzen Sie es fort.
 
+adapt-file = Eine .coverslip-Datei enthält keine Trainingsbilder, die eine Anpassung braucht
+    .do = Passen Sie das Training an, aus dem sie exportiert wurde, wo seine Bilder sind.
+
 adapt-adapted-run = Dieser Klassifikator wurde selbst angepasst
     .do = Passen Sie den ersten Klassifikator an diese Bilder an.
+
+adapt-finetuned-folds = Dieser Klassifikator wurde in { $n_folds } Folds und dann auf allen Bildern feinabgestimmt, sodass kein Bild bleibt, um seine Genauigkeit zu Hause vorher und nachher zu vergleichen
+    .do = Trainieren Sie mit split.folds=0, und passen Sie diesen Klassifikator an.
 
 adapt-interrupted = Diese Anpassung wurde unterbrochen
     .do = Passen Sie erneut an, mit demselben --out: Sie beginnt von vorn.

@@ -373,8 +373,14 @@ evaluations-decided-before = The images or network outputs of these evaluations 
 adapt-unfinished-run = The training of this classifier has not ended
     .do = Let it finish, or resume it.
 
+adapt-file = A .coverslip file contains no training images, which an adaptation needs
+    .do = Adapt the run folder that it was exported from, where its images are.
+
 adapt-adapted-run = This classifier was adapted itself
     .do = Adapt the first classifier to these images.
+
+adapt-finetuned-folds = This classifier was fine-tuned in { $n_folds } folds and then on all images, so that no image is left to compare its accuracy at home before and after
+    .do = Train with split.folds=0, and adapt that classifier.
 
 adapt-interrupted = This adaptation was interrupted
     .do = Adapt again with the same --out: it begins again.

@@ -98,16 +98,6 @@ class EvaluationResults(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptedFrom(DocumentedFields):
-    """The training that was adapted, and the images that it was adapted to."""
-
-    run_id: str | None
-    """null: it was removed, or the adaptation was not made in this app."""
-    dataset_id: str | None
-    """null: the images are in no dataset now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Results(Measurement):
     """Results of a run on its test set, as in its report."""
 
@@ -117,8 +107,9 @@ class Results(Measurement):
     """Images of the random test set that its dataset has reserved now; 0: none."""
     n_reserved_labeled: int = 0
     """These with a label: the test set of the next training."""
-    adapted_from: AdaptedFrom | None = None
-    """null: it was not adapted."""
+    adapt_to: str | None = None
+    """If the action is to adapt the classifier: the dataset of the latest external test that fails, or of the
+    adaptation. null: these images are in no dataset."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -134,24 +125,21 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     results = stored_result(job.id, Results, _stamp(job.run), lambda: _results(read_run(job.folder)))
     with workspace.engine.connect() as connection:
         n_reserved, n_labeled = reserved_counts(connection, job.dataset_id or "")
-    return replace(
-        results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapted_from=_adapted_from(workspace, job)
-    )
+    adapt_to = _dataset_to_adapt_to(workspace, job) if results.action == "adapt" else None
+    return replace(results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapt_to=adapt_to)
 
 
-def _adapted_from(workspace: Workspace, job: Job) -> AdaptedFrom | None:
-    """Return what a training was adapted from and to, as its command states it; None: it was not adapted."""
-    if job.run.adaptation is None:
+def _dataset_to_adapt_to(workspace: Workspace, job: Job) -> str | None:
+    """Return the dataset of the latest external test that fails, else that of the adaptation of a training."""
+    for test in all_jobs(workspace, "evaluate", jobs.c.classifier_id == job.id):  # the newest first
+        if test.run.is_measured and evaluation_results_of(workspace, test.id).action == "adapt":
+            return test.dataset_id
+    if job.run.adaptation is None or "--" not in job.command:  # it was added to the app
         return None
-    if "--" not in job.command:  # it was added to the app
-        return AdaptedFrom(run_id=None, dataset_id=None)
-    folder, *sources = job.command[job.command.index("--") + 1 :]
+    _, *sources = job.command[job.command.index("--") + 1 :]
     with workspace.engine.connect() as connection:
-        is_first = (jobs.c.folder == folder) & (jobs.c.state != "removed")
-        parent = connection.execute(select(jobs.c.id).where(is_first)).scalar()
         rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
-    dataset = next((row.id for row in rows if source_paths(row) == sources), None)
-    return AdaptedFrom(run_id=parent, dataset_id=dataset)
+    return next((row.id for row in rows if source_paths(row) == sources), None)
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
