@@ -908,13 +908,13 @@ def _in_new_domain(run: ReportedRun) -> str:
     domains = run.metrics.by_domain if run.evaluation is None and run.recipe.split.by_domain else {}
     name = run.metrics.primary
     values = [each.metrics[name].value for each in domains.values() if name in each.metrics]
-    known = [value for value in values if value is not None]
-    if not known:
+    scores = [value for value in values if value is not None]
+    if not scores:
         return ""
-    numbers = (sum(known) / len(known), min(known), max(known))
+    numbers = (sum(scores) / len(scores), min(scores), max(scores))
     mean, lowest, highest = (str(estimate(Metric(value=each), digits=2)) for each in numbers)
     title = METRICS[name].title
-    return text("report-new-domain", metric=title, mean=mean, n=len(known), lowest=lowest, highest=highest)
+    return text("report-new-domain", metric=title, mean=mean, n=len(scores), lowest=lowest, highest=highest)
 
 
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
