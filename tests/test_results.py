@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 PAGE, NOT_KEPT = BENCHMARKS / "RESULTS.md", BENCHMARKS / "NOT_KEPT.md"
-WORDS = {PAGE: 3800, NOT_KEPT: 4000}
+WORDS = {PAGE: 4200, NOT_KEPT: 4000}
 # They compare two versions of the code, and say nothing that is true of one of them.
 WITHOUT_RECORD = {"same_results", "same_answers", "make_results"}
 Json = dict[str, Any]  # Any: JSON values
