@@ -889,6 +889,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 def _rebuild_with_augmentations() -> None:
     update_augment_keys()
     Recipe.model_rebuild(force=True)
+    Recipe.__pydantic_on_complete__()  # Pydantic does not call it after a second time
 
 
 Recipe.__pydantic_on_complete__()  # before the first use, too
