@@ -1,8 +1,6 @@
 """Recipes in the app: what a form needs to hold every key, recipe files in and out, and the papers' recipes started."""
 
 import csv
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,27 +11,24 @@ from trained import can_have_weights
 from coverslip.models import check_declared, list_models, model_info
 from coverslip.models.building import default_options
 from coverslip.runs.recipe import Pretraining, Recipe
-from coverslip.runs.recipe_keys import load_recipe, named_sets, recipe_keys
+from coverslip.runs.recipe_keys import load_recipe, named_sets, recipe_keys, recipe_text
+from coverslip.studies.presets import PRESETS, preset_recipe
 from coverslip.workspace.jobs.records import find_job, requested_recipe
 
-PAPERS = Path(__file__).parent.parent / "docs" / "papers"
 HERLEV = (
     *("normal_columnar", "normal_intermediate", "normal_superficiel"),
     *("carcinoma_in_situ", "light_dysplastic", "moderate_dysplastic", "severe_dysplastic"),
 )
 
 
-def recipes_of_papers() -> Iterator[tuple[str, str]]:
-    """The recipe files that the pages on the five papers give in full, by what they are saved as there."""
-    for page in sorted(set(PAPERS.glob("*.md")) - {PAPERS / "README.md"}):
-        text = page.read_text(encoding="utf-8")
-        names = re.findall(r"`(\w+\.yaml)`", text)
-        blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
-        assert len(blocks) == len(dict.fromkeys(names)), page.name
-        yield from zip(dict.fromkeys(names), blocks, strict=True)
-
-
-RECIPES = dict(recipes_of_papers())
+TWO_STEP = (
+    'init={train_on: gband.csv, recipe: {group: case, stage_selection: finetune}, labels: {"1": "01", "2": "02"}}',
+    "group=cell",
+)
+RECIPES = {
+    f"{name}.yaml": recipe_text(preset_recipe(name, TWO_STEP if PRESETS[name].has_two_steps else ()))
+    for name in PRESETS
+}
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +194,7 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
     dataset = cells
     if name == "mobincep.yaml":
         dataset = app.open(save_cells(folder(app, "herlev"), classes=HERLEV, n=4))["id"]
-    if isinstance(values["init"], dict):
+    if isinstance(values.get("init"), dict):
         dataset = bands["qband.csv" if values["init"]["train_on"] == "gband.csv" else "gband.csv"]
         values["init"] = {**values["init"], "train_on": bands[values["init"]["train_on"]]}
     assert app.send("POST", "recipe/write", {"recipe": values})["values"] == values

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PAPERS = {name: text for name, text in RECIPES.items() if name != "g_two_step.yaml"}  # the other one's mirror image
 TITLES = {key.key: key.title for key in recipe_keys()}
 
 
@@ -126,15 +125,15 @@ def test_the_test_set_is_shown_by_group_with_the_reason(page: "Page", lab: Lab) 
 # The others are started by test_app_recipes.py as the page does.
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.exhaustive] * (name != "mobincep.yaml")) for name in PAPERS],
+    [pytest.param(name, marks=[pytest.mark.exhaustive] * (name != "mobincep.yaml")) for name in RECIPES],
 )
 def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     page: "Page", lab: Lab, tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / name
-    file.write_text(PAPERS[name])
+    file.write_text(RECIPES[name])
     wanted = load_recipe(file)
-    images = {"mobincep.yaml": "herlev", "q_two_step.yaml": "qband"}.get(name, "cells")
+    images = {"mobincep.yaml": "herlev", "two-step.yaml": "qband"}.get(name, "cells")
     open_page(page, f"/train?dataset={lab.sets[images]}")
     load(page, file)
     page.get_by_text(f"settings of {name} are loaded").wait_for()
@@ -334,7 +333,7 @@ def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> N
 @pytest.mark.exhaustive
 def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "q.yaml"
-    file.write_text(RECIPES["q_two_step.yaml"])
+    file.write_text(RECIPES["two-step.yaml"])
 
     def prepare(page: "Page") -> None:
         load(page, file)
