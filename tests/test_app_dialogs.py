@@ -129,6 +129,7 @@ def test_a_folder_that_is_open_already_is_continued_or_opened_again(page: "Page"
     def choose() -> None:
         open_page(page, "/")
         page.get_by_role("button", name="Choose a folder").click()
+        page.get_by_label("Path of a folder or table").wait_for()
         page.keyboard.type(f'"{folder}"')  # as Windows copies paths
         page.keyboard.press("Enter")
         page.get_by_role("dialog").get_by_text("Sub-folders become classes").wait_for()

@@ -142,6 +142,7 @@ def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", ap
     table.write_text("\n".join([f"{header};Half X", *halved]) + "\n")
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
+    page.get_by_label("Path of a folder or table").wait_for()
     page.keyboard.type(str(table.parent))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Use this table").last.click()
