@@ -115,9 +115,9 @@ def adapt(
     """Adapt a classifier to the images of another laboratory.
 
     If many new images are unfamiliar, images of both laboratories are matched: objects get the same size, and images
-    the same stain or range of intensities. The last layer is then fitted again to the training images of RUN, which is
-    not changed. Labels of some new images choose the best of several adapted classifiers, and show its accuracy there.
-    Without labels the accuracy is not known, and every decision is `uncertain`.
+    the same stain. The last layer is then fitted again to the training images of RUN, which is not changed. Labels of
+    some new images choose the best of several adapted classifiers, and show its accuracy there. Without labels the
+    accuracy is not known, and every decision is `uncertain`.
 
     Examples:
 
@@ -171,7 +171,6 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 zoom_home=record.zoom[0],
                 zoom_new=record.zoom[1],
                 has_fixed_stain=record.has_fixed_stain,
-                has_mapped_range=record.has_mapped_range,
                 is_inverted=record.is_inverted,
                 n_labels=record.n_labels,
                 n_right=n_right,

@@ -2,8 +2,7 @@
 
 1.  The share of unfamiliar images shows whether there is a shift. Without one, and without labels, nothing is adapted.
 2.  Images of both laboratories are matched: their centers are enlarged so that objects have the same size, and stained
-    bright-field images in color get the same stain. Of other images, such as fluorescence, the range of intensities of
-    the new ones is mapped to that of the training. The last layer is fitted again to the matched training images.
+    bright-field images in color get the same stain. The last layer is fitted again to the matched training images.
 3.  With labels, cross-validation on them chooses between the classifier as it is, the matched one, a last layer that is
     fitted to training images and labels together (pooled), and its average with one of features that are standardized
     in each laboratory. If several are equally good, the simplest is chosen.
@@ -52,9 +51,6 @@ from coverslip.images.preprocessing import (
     MatchingPart,
     PixelFacts,
     Preprocessing,
-    Scaling,
-    learn_scaling,
-    scaling_limits,
 )
 from coverslip.images.reader import Array
 from coverslip.inference import Classifier, load_classifier
@@ -93,7 +89,6 @@ _N_PREVIEWED = 4  # images
 _MOST_ZOOM = 3.0
 _LEAST_ZOOM = 1.05  # a smaller factor is not worth blurring
 _DARK = 0.15  # brightness of a background, below which images are not stained bright-field images
-_SAME_RANGE = 0.05  # difference of both ends, in ranges of intensities, that is not worth mapping
 _INVERTED = 0.3  # difference in brightness of the backgrounds, on both sides of the middle
 
 PARTS: tuple[MatchingPart, ...] = get_args(MatchingPart)
@@ -392,7 +387,6 @@ class _Adaptation:
                 "selected": name,
                 "zoom": (at_home.zoom, matching.zoom),
                 "has_fixed_stain": matching.has_fixed_stain,
-                "has_mapped_range": there.scaling != self.first.card.preprocessing.scaling,
                 "is_inverted": matching.is_inverted,
                 "home_before": float(np.mean(was_right)) if was_right else None,
                 "home_after": context.run.metrics["accuracy"].value,
@@ -526,7 +520,6 @@ class MatchingPreview:
 
     at_home: Match
     there: Matching
-    has_mapped_range: bool
     pictures: tuple[Array, Array, Array]  # (4, S, S, C) of the training, new ones, and these as they are matched
 
 
@@ -541,9 +534,7 @@ def preview_matching(run: Run | Path | str, new: Dataset | ImageSource, parts: C
         DecodedPixels(each.data, each.scan, plan)(each.some(_N_PREVIEWED, seed=0))
         for each, plan in ((home, preprocessing), (images, preprocessing), (images, there))
     )
-    has_mapped_range = there.scaling != preprocessing.scaling
-    shown = (pictures[0], pictures[1], pictures[2])
-    return MatchingPreview(at_home, there.matching or Matching(), has_mapped_range, shown)
+    return MatchingPreview(at_home, there.matching or Matching(), (pictures[0], pictures[1], pictures[2]))
 
 
 def _matching(
@@ -561,40 +552,10 @@ def _matching(
     at_home, there = (float(np.median([_border(each) for each in pixels])) for pixels in sides)
     is_inverted = "invert" in parts and abs(at_home - there) > _INVERTED and (at_home > 0.5) != (there > 0.5)
     are_colors = preprocessing.channels == 3 and all(each.are_colors(preprocessing) for each in (home, images))
-    are_stained = are_colors and min(at_home, there) >= _DARK
-    has_fixed_stain, scaling = "stain" in parts and are_stained, preprocessing.scaling
-    if "stain" in parts and not are_stained:
-        scaling = _mapped_range(preprocessing, home, images, is_inverted=is_inverted)
+    has_fixed_stain = "stain" in parts and are_colors and min(at_home, there) >= _DARK
     matching = Matching(zoom=zooms[1], has_fixed_stain=has_fixed_stain, is_inverted=is_inverted)
-    changes = {"matching": None if matching == Matching() else matching, "scaling": scaling}
-    return Match(zoom=zooms[0], stain=has_fixed_stain), preprocessing.model_copy(update=changes)
-
-
-def _mapped_range(preprocessing: Preprocessing, home: _Images, images: _Images, *, is_inverted: bool) -> Scaling:
-    """Return the scaling that maps the range of intensities of the new images, by channel, to that of the training."""
-    scaling, n_channels = preprocessing.scaling, preprocessing.channels
-    if scaling.mode == "per-image":
-        return scaling
-    of_home, of_new = (learn_scaling(each.facts, "training-range", n_channels).ranges for each in (home, images))
-    depth = next(iter(of_home), None)
-    if depth is None:
-        return scaling
-    full = Scaling(mode="training-range", ranges=scaling.ranges)
-    limits = scaling_limits(full, np.zeros((1, 1, n_channels), depth), n_channels)
-    low, high = (np.asarray(each, np.float64) for each in limits)  # of each channel, mapped to 0 and 1
-    first, last = ((np.array(each) - low) / (high - low) for each in zip(*of_home[depth], strict=True))
-    if is_inverted:  # after the scaling
-        first, last = 1 - last, 1 - first
-    mapped = dict(scaling.ranges)
-    for name, pairs in of_new.items():
-        bottom, top = (np.array(each) for each in zip(*pairs, strict=True))
-        span = (top - bottom) / (last - first)
-        start = bottom - first * span
-        before = scaling_limits(full, np.zeros((1, 1, n_channels), name), n_channels)
-        change = np.abs([start - before[0], start + span - before[1]]).max() / span.max()
-        if change > _SAME_RANGE:
-            mapped[name] = tuple(zip(start.tolist(), (start + span).tolist(), strict=True))
-    return scaling if mapped == scaling.ranges else Scaling(mode="training-range", ranges=mapped)
+    changed = preprocessing.model_copy(update={"matching": None if matching == Matching() else matching})
+    return Match(zoom=zooms[0], stain=has_fixed_stain), changed
 
 
 def _diameter(pixels: npt.NDArray[np.unsignedinteger]) -> float | None:

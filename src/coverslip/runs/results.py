@@ -261,8 +261,6 @@ class AdaptationRecord(Document):
     """Factors by which training images and new images are enlarged."""
     has_fixed_stain: bool = False
     """Whether the stain of each image is set to fixed values."""
-    has_mapped_range: bool = False
-    """Whether the range of intensities of the new images is mapped to that of the training images."""
     is_inverted: bool = False
     """Whether dark becomes bright in new images."""
     candidates: tuple[Candidate, ...] = ()

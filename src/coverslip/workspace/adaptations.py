@@ -33,8 +33,6 @@ class AdaptationPreview(DocumentedFields):
     zoom: tuple[float, float]
     """Factors by which training images and new images are enlarged."""
     has_fixed_stain: bool
-    has_mapped_range: bool
-    """Whether the range of intensities of the new images is mapped to that of the training images."""
     is_inverted: bool
     pictures: tuple[str, str, str]
     """PNGs as Base64, of some images side by side: of the training, new ones, and these as they are matched."""
@@ -82,7 +80,6 @@ def matched_pictures(
     return {
         "zoom": (preview.at_home.zoom, preview.there.zoom),
         "has_fixed_stain": preview.there.has_fixed_stain,
-        "has_mapped_range": preview.has_mapped_range,
         "is_inverted": preview.there.is_inverted,
         "pictures": [_side_by_side(pixels) for pixels in preview.pictures],
     }

@@ -434,9 +434,6 @@ command-adapted = Images    { $is_known ->
        *[other] Matched: training images enlarged by { NUMBER($zoom_home, maximumFractionDigits: 2) }, new ones by { NUMBER($zoom_new, maximumFractionDigits: 2) }{ $has_fixed_stain ->
             [true] ; same stain
            *[false] {""}
-        }{ $has_mapped_range ->
-            [true] ; range of intensities of new images mapped to that of the training
-           *[false] {""}
         }{ $is_inverted ->
             [true] ; new images inverted
            *[false] {""}

@@ -293,7 +293,7 @@ export const results: typeof english = {
       'Die meisten dieser Bilder sind dem Klassifikator unbekannt, etwa wie die eines anderen Labors.',
     title: 'An ein anderes Labor anpassen',
     explanation:
-      'Ein neues Training kommt hinzu: Bilder beider Labore bekommen gleich große Objekte und dieselbe Färbung oder denselben Bereich der Intensitäten, und die letzte Schicht wird neu angepasst. Der erste Klassifikator bleibt, wie er ist.',
+      'Ein neues Training kommt hinzu: Bilder beider Labore bekommen gleich große Objekte und dieselbe Färbung, und die letzte Schicht wird neu angepasst. Der erste Klassifikator bleibt, wie er ist.',
     dataset: 'Bilder des anderen Labors',
     labels: (n) =>
       n === 0
@@ -303,16 +303,15 @@ export const results: typeof english = {
           : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     label: 'Bilder labeln',
     matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',
-    parts: { zoom: 'Größe der Objekte', stain: 'Färbung oder Intensitäten', invert: 'Hell und dunkel' },
+    parts: { zoom: 'Größe der Objekte', stain: 'Färbung', invert: 'Hell und dunkel' },
     pictures: ['Ihre Trainingsbilder', 'Neue Bilder', 'Neue Bilder, wie der Klassifikator sie sieht'],
     searching: 'Objekte und Färbung werden gemessen …',
-    matched: (zoom, hasFixedStain, hasMappedRange, isInverted) =>
+    matched: (zoom, hasFixedStain, isInverted) =>
       [
         Math.max(...zoom) > 1
           ? `Vergrößert: Trainingsbilder ${number(zoom[0]!)} ×, neue Bilder ${number(zoom[1]!)} ×.`
           : 'Kein Bild wird vergrößert.',
         hasFixedStain ? 'Alle Bilder bekommen dieselbe Färbung.' : 'Die Färbung wird nicht geändert.',
-        hasMappedRange ? 'Neue Bilder bekommen den Bereich der Intensitäten der Trainingsbilder.' : '',
         isInverted ? 'Hell und dunkel werden in neuen Bildern vertauscht.' : '',
       ].join(' '),
     begin: 'Anpassen',

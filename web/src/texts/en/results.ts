@@ -297,7 +297,7 @@ export const results = {
     unfamiliar: 'Most of these images are unfamiliar to the classifier, such as those of another laboratory.',
     title: 'Adapt to another laboratory',
     explanation:
-      'A new training is added: images of both laboratories get the same size of objects and the same stain or range of intensities, and the last layer is fitted again. The first classifier stays as it is.',
+      'A new training is added: images of both laboratories get the same size of objects and the same stain, and the last layer is fitted again. The first classifier stays as it is.',
     dataset: 'Images of the other laboratory',
     labels: (n: number) =>
       n === 0
@@ -307,21 +307,15 @@ export const results = {
           : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
     label: 'Label images',
     matching: 'How images are matched, if many are unfamiliar',
-    parts: { zoom: 'Size of objects', stain: 'Stain or intensities', invert: 'Dark and bright' },
+    parts: { zoom: 'Size of objects', stain: 'Stain', invert: 'Dark and bright' },
     pictures: ['Your training images', 'New images', 'New images as the classifier sees them'],
     searching: 'Measuring objects and stain …',
-    matched: (
-      zoom: readonly number[],
-      hasFixedStain: boolean,
-      hasMappedRange: boolean,
-      isInverted: boolean,
-    ) =>
+    matched: (zoom: readonly number[], hasFixedStain: boolean, isInverted: boolean) =>
       [
         Math.max(...zoom) > 1
           ? `Enlarged: training images ${number(zoom[0]!)} ×, new images ${number(zoom[1]!)} ×.`
           : 'No image is enlarged.',
         hasFixedStain ? 'All images get the same stain.' : 'The stain is not changed.',
-        hasMappedRange ? 'New images get the range of intensities of the training images.' : '',
         isInverted ? 'Dark and bright are swapped in new images.' : '',
       ].join(' '),
     begin: 'Adapt',
