@@ -153,11 +153,18 @@ def test_what_images_at_home_determine_is_refused_for_an_adapted_classifier(
         with pytest.raises(BadRun) as error:
             work()
         assert error.value.code == code
-    # A killed adaptation cannot be resumed as a training, which would be used without a check. It begins again.
+    # A killed adaptation is not resumed as a training or used, which would be without a check. It begins again.
     run.status_file.unlink()
-    with pytest.raises(BadRun) as error:
-        cs.resume(run.folder)
-    assert error.value.code == "adapt-interrupted"
+    cut_short: list[Callable[[], object]] = [
+        lambda: cs.resume(run.folder),
+        lambda: cs.predict(run.folder, new, out=tmp_path / "unchecked.csv", device="cpu"),
+        lambda: cs.evaluate(run.folder, table),
+    ]
+    for work in cut_short:
+        with pytest.raises(BadRun) as error:
+            work()
+        assert error.value.code == "adapt-interrupted"
+    assert not (tmp_path / "unchecked.csv").exists()
     assert cs.adapt(parent, new, table, out=run.folder, device="cpu") == record
 
 

@@ -29,7 +29,7 @@ from coverslip.datasets.names import some
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.datasets.splits.partition import fold_units
-from coverslip.errors import BadDataset, BadRun, CoverslipError
+from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import DecisionRule, decided_classes
 from coverslip.evaluation.intervals import exact_ends
@@ -168,8 +168,10 @@ def adapt(
     with work_lock(folder):
         try:
             return _Adaptation(parent, classifier, images, labeled, before, record).run(parts, context)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, Stopped):
+                raise Stopped("adaptation-stopped") from error
             raise
 
 

@@ -18,7 +18,7 @@ from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.opening import ImageSource
 from coverslip.datasets.index.records import UNREADABLE, Dataset, ImageRecord, first_positions
 from coverslip.datasets.names import name_as_text, name_from_text, one_line
-from coverslip.errors import BadDataset, CoverslipError, Stopped
+from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file, stated_paths
@@ -429,9 +429,15 @@ def _note_other_pixels(run: Run | Path | str, classifier: Classifier, plans: Ite
 
 
 def unfinished_note(run: Run) -> Note | None:
-    """Return the note on a classifier whose training has not ended, or None."""
+    """Return the note on a classifier whose training has not ended, or None.
+
+    Raises:
+        BadRun: the adaptation of the classifier was interrupted before its labels chose or checked it.
+    """
     if not is_run(run.folder) or run.is_done:
         return None
+    if run.adaptation is not None:
+        raise BadRun("adapt-interrupted", file=run.folder)
     return note("unfinished-training", level="warning", remedies=(Resume(str(run.folder)),))
 
 

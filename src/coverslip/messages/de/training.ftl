@@ -382,6 +382,9 @@ adapt-adapted-run = Dieser Klassifikator wurde selbst angepasst
 adapt-finetuned-folds = Dieser Klassifikator wurde in { $n_folds } Folds und dann auf allen Bildern feinabgestimmt, sodass kein Bild bleibt, um seine Genauigkeit zu Hause vorher und nachher zu vergleichen
     .do = Trainieren Sie mit split.folds=0, und passen Sie diesen Klassifikator an.
 
+adaptation-stopped = Die Anpassung wurde angehalten
+    .do = Starten Sie sie noch einmal. Nichts bleibt davon zurück.
+
 adapt-interrupted = Diese Anpassung wurde unterbrochen
     .do = Passen Sie erneut an, mit demselben --out: Sie beginnt von vorn.
 

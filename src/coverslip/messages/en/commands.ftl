@@ -334,7 +334,7 @@ command-app-ended = The app has ended. Running trainings continue; coverslip app
 
 # Progress
 
-progress-after-ctrl-c = You can resume or finish the run later. Press Ctrl-C again to end immediately.
+progress-after-ctrl-c = Press Ctrl-C again to end immediately.
 
 progress-started = { $step ->
         [pretraining] Step 1 of 2, pretraining:{" "}

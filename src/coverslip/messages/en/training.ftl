@@ -382,6 +382,9 @@ adapt-adapted-run = This classifier was adapted itself
 adapt-finetuned-folds = This classifier was fine-tuned in { $n_folds } folds and then on all images, so that no image is left to compare its accuracy at home before and after
     .do = Train with split.folds=0, and adapt that classifier.
 
+adaptation-stopped = The adaptation was stopped
+    .do = Start it again. Nothing is left of it.
+
 adapt-interrupted = This adaptation was interrupted
     .do = Adapt again with the same --out: it begins again.
 
