@@ -34,11 +34,17 @@ from coverslip.evaluation.proportions import (
     solve,
 )
 from coverslip.evaluation.results import Metric
-from coverslip.evaluation.sample_proportions import ClassProportion, ExpectedErrors, LabelShift, SampleProportions
+from coverslip.evaluation.sample_proportions import (
+    ClassProportion,
+    ExpectedErrors,
+    LabelShift,
+    SampleProportions,
+    values_by_condition,
+)
 from coverslip.events import Event, Noted
 from coverslip.inference.summarising import cautions_of, names_of_folders
 from coverslip.messages import message, text
-from coverslip.reports.proportions_page import proportions_report, similar_names_of
+from coverslip.reports.proportions_page import proportions_report, similar_names_of, warnings_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.classifier import write_card
@@ -530,6 +536,15 @@ def test_all_doors_give_the_same_unclipped_values(
     assert any(
         min(values) < 0 for values in columns.values()
     )  # predictions of the second class are fewer than errors on the first
+    means = [
+        (mean, text("summary-mean-of-condition", condition=condition, mean=100 * mean))
+        for name in summary.classes
+        for condition, values in values_by_condition(summary.samples, name).items()
+        for mean in [np.mean(values)]
+    ]
+    warnings = "\n".join(warnings_of(summary))
+    assert min(mean for mean, _ in means) < 0, "the table shows 0"
+    assert all((f" {sentence}" in warnings) == (not -0.01 < mean < 1.01) for mean, sentence in means)
     assert printed["correlations"] == pytest.approx(dict(summary.correlations))
 
 

@@ -149,7 +149,9 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
     # The sign is that of the table: the second run minus the first.
     size = reported.signed(row.value or 0, row.digits)
     ends = reported.range_words(reported.signed(row.low, row.digits), reported.signed(row.high, row.digits))
-    interval = f"{text('report-confidence-interval', interval=ends)}{_p_words(row.p)}"
+    interval = text("report-confidence-interval", interval=ends)
+    if row.p is not None:
+        interval = f"{interval}, {reported.p_words(row.p)}"
     if row.is_significant:
         return text(
             "comparison-better", is_second_better=_is_second_better(row), size=size, interval=interval, **parameters
@@ -159,11 +161,6 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
 
 def _is_second_better(row: Difference) -> bool:
     return (row.value or 0) >= 0 if METRICS[row.name].better == "higher" else (row.value or 0) < 0
-
-
-def _p_words(p: float | None) -> str:
-    space = "\N{NO-BREAK SPACE}"
-    return "" if p is None else f", p{space}{'' if p < 0.001 else f'={space}'}{reported.p_value(p)}"
 
 
 def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:

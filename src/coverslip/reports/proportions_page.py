@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from coverslip._version import __version__
@@ -16,6 +17,7 @@ from coverslip.evaluation.sample_proportions import (
     has_blocks,
     has_corrections,
     is_corrected,
+    values_by_condition,
 )
 from coverslip.files import check_replaceable, write_text
 from coverslip.messages import text
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
 _SIGNIFICANT = 0.05  # adjusted p-value below which a difference is stated
+_OUTSIDE = 0.01  # of means below 0 or above 1, which is stated
 _STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
 
 
@@ -96,7 +99,7 @@ def similar_names_of(summary: Summary) -> Iterator[str]:
 def shift_words(shift: LabelShift) -> str:
     """Return what the check of the error rates found, and what it can find."""
     if shift.violated:
-        return text("summary-shift-violated", p=reported.number(shift.p))
+        return text("summary-shift-violated", p=reported.p_words(shift.p))
     return text("summary-shift-power", points=100 * shift.detectable)
 
 
@@ -121,12 +124,28 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield shift_words(summary.label_shift)
+    if summary.comparisons:
+        yield from _means_outside(summary)
     if summary.is_corrected:
         metrics = [each.classes[name].corrected for each in summary.samples for name in summary.classes]
         reasons = [each.reason for each in metrics if each.reason]
         reasons.sort(key=lambda reason: reason.parameters.get("share", 0))
         for reason in {reason.code: reason for reason in reasons}.values():  # of samples, that with the largest share
             yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
+
+
+def _means_outside(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each class whose compared values have means below 0 or above 1, which are not shown."""
+    for name in summary.classes:
+        values = {each: of_each for each, of_each in values_by_condition(summary.samples, name).items() if of_each}
+        means = {condition: fmean(of_condition) for condition, of_condition in values.items()}
+        outside = [
+            text("summary-mean-of-condition", condition=str(each), mean=100 * mean)
+            for each, mean in means.items()
+            if not -_OUTSIDE < mean < 1 + _OUTSIDE
+        ]
+        if outside:
+            yield text("summary-means-outside", name=name, means=", ".join(outside))
 
 
 def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionContent]:

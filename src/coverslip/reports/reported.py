@@ -417,6 +417,12 @@ def p_value(p: float | None) -> str:
     return localized_number("<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
 
 
+def p_words(p: float) -> str:
+    """Format a p-value: 'p = 0.034', 'p < 0.001', with spaces that do not break."""
+    space = "\N{NO-BREAK SPACE}"
+    return f"p{space}{'' if p < 0.001 else f'={space}'}{p_value(p)}"
+
+
 def count(n: int) -> str:
     """Format 1234 as '1,234'."""
     return localized_number(f"{n:,}")

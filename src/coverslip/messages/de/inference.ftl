@@ -401,13 +401,17 @@ summary-without-variation = die verglichenen Werte unterscheiden sich nicht, sod
 
 summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
 
+summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) } % in { $condition }
+
+summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Unterschiede sind die dieser Mittelwerte; Anteile werden als 0 oder 1 gezeigt. Geben Sie einigen Bildern ein Label (Stichprobe).
+
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 
 summary-similar-conditions = Die Bedingungen { $names } könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen. Wenn sie eine Bedingung sind, verwenden Sie eine Schreibweise.
 
 summary-similar-blocks = Die Blöcke { $names } könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke. Wenn sie ein Block sind, verwenden Sie eine Schreibweise.
 
-summary-shift-violated = Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }). Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.
+summary-shift-violated = Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein ({ $p }). Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.
 
 summary-shift-power = Eine Prüfung fand kein Anzeichen dafür, dass der Klassifikator hier andere Fehler macht als auf den Testbildern. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten oder mehr in mindestens 8 von 10 Fällen. Kleinere können bleiben.
 

@@ -401,13 +401,17 @@ summary-without-variation = the compared values do not vary, so chance cannot be
 
 summary-values-unclipped = corrected, values below 0 or above 1 are meant
 
+summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) }% in { $condition }
+
+summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Differences are of these means; proportions are shown as 0 or 1. Label some images (spot check).
+
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 
 summary-similar-conditions = The conditions { $names } may be one condition with several spellings. They count as different conditions. If they are one condition, use one spelling.
 
 summary-similar-blocks = The blocks { $names } may be one block with several spellings. They count as different blocks. If they are one block, use one spelling.
 
-summary-shift-violated = The classifier probably makes other errors here than on the test images of its run: two estimates of the proportions disagree (p = { $p }). Label some images (spot check) before you rely on corrected proportions.
+summary-shift-violated = The classifier probably makes other errors here than on the test images of its run: two estimates of the proportions disagree ({ $p }). Label some images (spot check) before you rely on corrected proportions.
 
 summary-shift-power = A check found no sign that the classifier makes other errors here than on the test images. It compares two estimates of the proportions in all images, and finds a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points or more in at least 8 of 10 cases. Smaller ones can remain.
 
