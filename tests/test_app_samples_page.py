@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: Stock, tmp_path: Path) -> None:
+    page.add_init_script("delete window.SharedWorker")  # its requests are not those of the page
     open_page(page, f"/predictions/{stock.prediction}")
     page.get_by_role("link", name="Proportions by sample").click()
     page.get_by_role("button", name="part of the path").click()
@@ -48,6 +49,21 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         address = f"predictions/{stock.prediction}/samples"
         stock.app.until(address, lambda body: body["sampling"]["conditions"] == of_samples)
 
+    saved(**{names[1]: "treated"})
+
+    # The server does not respond for a while.
+    are_lost = re.compile(r"/api/v1/(predictions/\w+/samples|events)")
+    page.route(are_lost, lambda route: route.abort())
+    page.locator("#samples summary").click()
+    fields.nth(0).fill("control")
+    fields.nth(0).press("Tab")
+    page.get_by_text("coverslip does not answer").wait_for()
+    expect(fields.nth(0)).to_have_value("control")
+    page.unroute(are_lost)
+    saved(**{names[0]: "control", names[1]: "treated"})
+    conditions.get_by_text("Saved.").wait_for()
+    fields.nth(0).fill("")
+    fields.nth(0).press("Tab")
     saved(**{names[1]: "treated"})
     page.reload()
     treated = conditions.get_by_role("group", name="treated")

@@ -5,7 +5,7 @@ import { SaveQueue } from '../src/state/save_queue.svelte';
 
 type Conditions = Record<string, string>;
 
-/** A form whose saves the test answers; the server refuses conditions named `no`. */
+/** A form whose saves the test answers; the server refuses conditions named `no`, and does not respond to the first request with `away`. */
 function form() {
   let saved: Conditions = {};
   const sent: Conditions[] = [];
@@ -15,6 +15,7 @@ function form() {
     async (value) => {
       sent.push(value);
       await new Promise<void>((resolve) => waiting.push(resolve));
+      if (Object.values(value).includes('away') && sent.length < 2) throw new Problem(0);
       if (Object.values(value).includes('no')) throw new Error('refused');
       if (Object.values(value).includes('late')) {
         saved = { 9: 'other' };
@@ -48,6 +49,21 @@ test('edits during a save are saved together after it, and none is reverted', as
   expect(saved()).toEqual({ 1: 'low', 2: 'high', 3: 'high' });
   expect(queue.value).toEqual(saved());
   expect(sent).toHaveLength(2);
+});
+
+test('an edit to which the server does not respond is saved when it does', async () => {
+  const { queue, sent, type, answer, saved } = form();
+  const edits = [type('1', 'away')];
+  await answer();
+  edits.push(type('2', 'low'));
+  expect(queue.value).toEqual({ 1: 'away', 2: 'low' });
+  expect(saved()).toEqual({});
+  await vi.waitFor(() => expect(sent).toHaveLength(2), 3000);
+  await answer();
+  await answer();
+  await Promise.all(edits);
+  expect(saved()).toEqual({ 1: 'away', 2: 'low' });
+  expect(queue.isSaving).toBe(false);
 });
 
 test('an edit that is refused does not take others with it', async () => {

@@ -1,11 +1,14 @@
 // Edits of an object that is saved as a whole. If each save started from the last response, it would revert the edits
 // that are on their way.
-import { isOutdated } from '../api/client';
+import { isOutdated, Problem } from '../api/client';
+import { connection } from './connection.svelte';
 import { notices } from './notices.svelte';
 import { saving } from './queue';
 
 /** Must give the same result if it is applied to its result. */
 type Edit<T> = (value: T) => T;
+
+const RETRY_MS = 1000;
 
 export class SaveQueue<T> {
   #edits = $state.raw<readonly Edit<T>[]>([]); // not saved yet, oldest first
@@ -24,7 +27,10 @@ export class SaveQueue<T> {
     private readonly save: (value: T) => Promise<unknown>,
   ) {}
 
-  /** Save an edit, together with those that wait for an earlier save. If it is refused, show why and remove it. */
+  /**
+   * Save an edit, together with those that wait for an earlier save. If the server does not answer, it is saved when it
+   * does; if it is refused, show why and remove it.
+   */
   edit(change: Edit<T>): Promise<void> {
     this.#edits = [...this.#edits, change];
     return this.#enqueue(() => this.#save(this.#edits.length));
@@ -35,6 +41,11 @@ export class SaveQueue<T> {
     try {
       await this.save(this.#edited(this.#edits.slice(0, n)));
     } catch (problem) {
+      if (problem instanceof Problem && problem.status === 0) {
+        do await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        while (connection.isLost);
+        return this.#save(n);
+      }
       // A refusal may be due to one edit, so the others are saved without it. If somebody else has edited the object,
       // the user must look at it first.
       if (n > 1 && !isOutdated(problem)) {
