@@ -140,6 +140,8 @@ def test_figures_have_the_language_of_the_page_in_each_theme_and_csv_is_as_in_th
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:
     assert (other["state"], other["name"], other["run_name"]) == ("done", "other day", "First")
     assert (other["n"], other["n_used_in_training"], other["error"]) == (30, 0, None)
+    again = lab.evaluate(other["dataset_id"])  # verdicts and reports show the name of the folder
+    assert [Path(each["folder"]).name for each in (other, again)] == ["other_day", "other_day_2"]
     results = lab.get(f"jobs/{other['id']}/results")
     assert results["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
     assert "30 images of the external test set" in results["headline"]

@@ -97,7 +97,10 @@ def test_a_file_with_the_classifier_keeps_it(
     card = client.get(f"{API}/classifiers/{imported['id']}").json()
     trained = verdict_of_run(read_run(run.folder), has_notes=False)
     assert card["further"] == [reason.claim for reason in trained.further]
-    assert card["words"] == [without_groups(run.metrics), trained.next_sentence]
+    assert trained.action == "adapt"
+    assert card["words"] == [without_groups(run.metrics)], "a file contains no training images to adapt with"
+    of_run = client.get(f"{API}/classifiers/{run_id}").json()
+    assert of_run["words"] == [without_groups(run.metrics), trained.next_sentence]
     assert imported["headline"]["has_groups"] is False
     file = cs.export(run.folder, out=tmp_path / "cells.coverslip")
     verdict = verdict_of_classifier(Path(file))

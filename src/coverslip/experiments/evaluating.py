@@ -285,15 +285,20 @@ def images_of_evaluation(evaluation: Run) -> Dataset:
 
 
 def evaluation_name(data: Dataset, name: str | None) -> str:
-    """Return a valid folder name for an evaluation, from `name` or from the names of the folders or tables.
-
-    It is not that of a set of images of the training, for which the metrics would be taken.
-    """
+    """Return a valid folder name for an evaluation, from `name` or from the names of the folders or tables."""
     if not name and data.is_in_memory:
         name = "in_memory"
     if not name:
         sources = [Path(str(source)) for source in data.opening.sources]
         name = "_".join(map(_source_name, sources))[:80]
+    return valid_name(name)
+
+
+def valid_name(name: str) -> str:
+    """Return a valid folder name for an evaluation of this name.
+
+    It is not that of a set of images of the training, for which the metrics would be taken.
+    """
     valid = re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
     return f"{valid}_images" if valid.casefold() in _SETS_OF_TRAINING else valid
 

@@ -32,7 +32,6 @@ from coverslip.workspace.jobs.records import (
     find_job,
     find_measured_job,
     folded_log,
-    new_job_folder,
     register,
     state_of,
     status_of,
@@ -326,7 +325,7 @@ def queue_evaluation(
     source = training_images(workspace, dataset_id, states_pixels=_has_other_pixels(dataset, run))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
-    job_id, folder = new_job_folder(workspace, run.evaluation("").folder, name or dataset.name)
+    folder, job_id = _unused_folder(workspace, run, name or dataset.name), secrets.token_hex(5)
     add_job(
         workspace,
         id=job_id,
@@ -352,6 +351,23 @@ def queue_evaluation(
         image_keys=write_keys(workspace, source.row_of),
     )
     return job_id
+
+
+def _unused_folder(workspace: Workspace, run: Run, name: str) -> Path:
+    """Return the folder of a new evaluation, named as it is; with a number if there is or was one of this name."""
+    from coverslip.experiments.evaluating import valid_name
+
+    parent = run.evaluations_folder
+    parent.mkdir(exist_ok=True)
+    with workspace.engine.connect() as connection:
+        folders = connection.execute(
+            select(tables.jobs.c.folder).where(tables.jobs.c.kind == EVALUATION.name)
+        ).scalars()
+        used = {Path(folder).name.casefold() for folder in folders if Path(folder).parent == parent}
+    used |= {folder.name.casefold() for folder in parent.glob("*")}
+    valid = valid_name(name)
+    names = (valid, *(f"{valid}_{k}" for k in range(2, len(used) + 2)))
+    return workspace.owned(parent / next(each for each in names if each.casefold() not in used))
 
 
 def _has_other_pixels(dataset: AnyRow, run: Run) -> bool:

@@ -393,7 +393,11 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
     verdict = None
     with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
         verdict = verdict_of_classifier(path)
-    trained_on, points = card.trained_on, card.operating_points
+    trained_on, points, words = card.trained_on, card.operating_points, []
+    if metrics is not None and verdict is not None:
+        has_images = not listed.is_imported  # of the training, which an adaptation needs
+        next_sentence = verdict.next_sentence if has_images or verdict.action != "adapt" else ""
+        words = [*filter(None, (without_groups(metrics), next_sentence))]
     return ClassifierDescription(
         **{each.name: getattr(listed, each.name) for each in fields(ListedClassifier)},
         n_parameters=packed.n_parameters,
@@ -413,9 +417,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         detects_unfamiliar=card.ood is not None,
         must_not_be_used_for=card.must_not_be_used_for,
         further=[] if verdict is None else [reason.claim for reason in verdict.further],
-        words=[]
-        if metrics is None or verdict is None
-        else [*filter(None, (without_groups(metrics), verdict.next_sentence))],
+        words=words,
         test=None if metrics is None else _test_metrics(metrics),
     )
 
