@@ -546,9 +546,10 @@ def _matching(
     sides = [
         DecodedPixels(each.data, each.scan, preprocessing)(each.some(_MOST_MEASURED, seed=0)) for each in (home, images)
     ]
-    diameters = [each for each in map(_diameter, sides) if each is not None]
+    measured = map(_diameter, sides) if "zoom" in parts else ()
+    diameters = [each for each in measured if each is not None]
     zooms = [1.0, 1.0]
-    if "zoom" in parts and len(diameters) == len(sides):
+    if len(diameters) == len(sides):
         zooms = [min(max(diameters) / each, _MOST_ZOOM) for each in diameters]
         zooms = [round(zoom, 3) if zoom >= _LEAST_ZOOM else 1.0 for zoom in zooms]
     at_home, there = (float(np.median([_border(each) for each in pixels])) for pixels in sides)
