@@ -271,12 +271,17 @@ def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[
     small = preset_plan("efficientnetv2-cell", two_folders, is_small=True)
     lite0 = "first blocks frozen (efficientnet_lite0); nothing frozen (efficientnet_lite0)"
     assert has_note(small, "deviation-other-networks", networks=lite0)
-    assert any("nothing frozen; " in note for note in notes_of(small))  # that of the publication is lacking
+    lacking = "first 200 of 271 frozen; inception_v3; nasnet_mobile; vgg16"
+    assert has_note(small, "deviation-networks", networks=lacking)
+    assert has_note(small, "deviation-efficientnet-scaling")
     stated = {"settings": "epochs = 2; image_size = 64", "stated": "epochs = 70; image_size = 224"}
     changed = text("deviation-settings", **stated)
     assert [changed in notes_of(each) for each in (small, efficientnet)] == [True, False]
     others = preset_plan("efficientnetv2-cell", two_folders, arms=["B"], all_tables=True)
     assert has_note(others, "deviation-efficientnet-others", networks="inception_v3; nasnet_mobile, scratch")
+    variants = ("nothing frozen", "all but the last layer frozen", "first 200 of 271 frozen, scaled twice")
+    of_network = "; ".join(f"{name} (efficientnetv2_b0)" for name in variants)
+    assert has_note(others, "deviation-other-networks", networks=of_network)
     assert has_note(aimic, "deviation-aimic-augmentation", arms="A, B")
     for name in ("aimic", "mobilevit-mn"):
         assert {"resize", "pad_color"} <= set(PRESETS[name].not_stated)

@@ -359,11 +359,12 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
     """
     cells = [*cells]
     first_steps = {cell.name: cell.recipe for cell in cells if cell.is_pretraining}
+    has_groups = not results or any(row.n_groups for row in results)
     compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
-            groups = text("arm-groups", ignores_groups=cell.dataset.ignores_groups)
+            groups = text("arm-groups", has_groups=has_groups, ignores_groups=cell.dataset.ignores_groups)
             compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **_settings(cell, first_steps)}
     n_train: dict[tuple[str, int | None], list[int]] = {}
     for row in results:

@@ -66,7 +66,13 @@ def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differ
     values = settings_of(cells[0].recipe)
     records = [record for cell in cells for record in _records(cell)]
     tuned = [record.finetune for record in records if record.finetune is not None]
-    probes = [record.instant.shrinkage for record in records if record.instant is not None]
+    probes = [
+        record.instant.shrinkage
+        for cell in cells
+        for record in _records(cell)
+        if record.instant is not None
+        and (record.chosen == "instant" or cell.recipe.begins_with_instant_classifier)  # else it is of no network
+    ]
     settings = [f"{key} = {values[key]}" for key in differing if key in values]
     return Tried(
         dataset=dataset,

@@ -198,7 +198,7 @@ study-images = { $images ->
        *[test] Test
     }
 
-study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder haben die Augmentierung des Rezepts, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
+study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Eine letzte Schicht, die danach noch einmal angepasst wird, ist nicht enthalten. Trainingsbilder haben die Augmentierung des Rezepts oder sind damit erzeugte Kopien, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
         [true] {" "}Wo Testbilder die Epoche bestimmen, stammen Zeilen der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     }
@@ -324,9 +324,12 @@ study-few-splits = zu wenige Aufteilungen
 
 arm-training-images = Trainingsbilder
 
-arm-groups = { $ignores_groups ->
-        [true] geteilt
-       *[false] zusammengehalten
+arm-groups = { $has_groups ->
+        [false] keine bekannt
+       *[true] { $ignores_groups ->
+            [true] geteilt
+           *[false] zusammengehalten
+        }
     }
 
 study-paper = Tabellen und Abbildungen von { $publication }
@@ -363,7 +366,7 @@ study-published = Veröffentlichte Werte stammen von anderen Bildern und Protoko
 
 study-settings = { $n_ways ->
         [one] { "" }
-       *[other] { $n_ways } Arten des Trainings wurden auf Testbildern verglichen. Die Metriken der besten von mehreren sind zu hoch.{" "}
+       *[other] { $n_ways } Arten des Trainings wurden auf Testbildern verglichen. Die Metriken der besten von mehreren sind eher zu hoch.{" "}
     }{ $is_instant ->
         [true] Die Schrumpfung (Shrinkage) wurde auf Validierungsbildern gewählt.
        *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.

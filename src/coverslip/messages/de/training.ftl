@@ -149,7 +149,7 @@ copies-of-mixed-channels = Kopien vor der Aufteilung brauchen Dateien mit densel
     .do = Schreiben Sie alle Dateien mit den Kanälen in einer Reihenfolge, oder setzen Sie split.copies auf 0.
     .fault = braucht Dateien mit den Kanälen in einer Reihenfolge
 
-protocol-checkpoint-selection-set = Wie in manchen Publikationen wird die Epoche nach den Testbildern gewählt, sodass die Metriken zu hoch ausfallen.
+protocol-checkpoint-selection-set = Wie in manchen Publikationen wird die Epoche nach den Testbildern gewählt, sodass die Metriken eher zu hoch ausfallen.
 
 protocol-validation-copies = Wie in manchen Publikationen sind unter den Bildern, nach denen die Epoche gewählt wird, augmentierte Kopien.
 
@@ -157,7 +157,7 @@ protocol-normalization = Wie in manchen Publikationen werden die Intensitäten z
 
 protocol-split-balance = Wie in manchen Publikationen werden häufige Klassen vor der Aufteilung verkleinert, sodass das Testset anders als der Datensatz gleich große Klassen hat.
 
-protocol-split-copies = Wie in manchen Publikationen werden Bilder vor der Aufteilung augmentiert. Kopien eines Bildes können im Trainings- und im Testset sein, sodass die Metriken zu hoch ausfallen.
+protocol-split-copies = Wie in manchen Publikationen werden Bilder vor der Aufteilung augmentiert. Kopien eines Bildes können im Trainings- und im Testset sein, sodass die Metriken zu hoch sein können.
 
 images-of-pretraining-tested = { $n_images ->
         [one] { $n_images } von { $n_test } Testbildern wurde

@@ -198,7 +198,7 @@ study-images = { $images ->
        *[test] test
     }
 
-study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images have the augmentation of the recipe, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
+study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. A last layer that is fitted again afterwards is not included. Training images have the augmentation of the recipe, or are copies with it, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
         [true] {" "}Where test images select the epoch, rows of validation images are of these test images.
        *[false] {""}
     }
@@ -324,9 +324,12 @@ study-few-splits = too few splits
 
 arm-training-images = training images
 
-arm-groups = { $ignores_groups ->
-        [true] divided
-       *[false] kept together
+arm-groups = { $has_groups ->
+        [false] none are known
+       *[true] { $ignores_groups ->
+            [true] divided
+           *[false] kept together
+        }
     }
 
 study-paper = Tables and figures of { $publication }
@@ -363,7 +366,7 @@ study-published = Published values are from other images and protocols, so they 
 
 study-settings = { $n_ways ->
         [one] { "" }
-       *[other] { $n_ways } ways of training were compared on test images. The metrics of the best of several are too high.{" "}
+       *[other] { $n_ways } ways of training were compared on test images. The metrics of the best of several tend to be too high.{" "}
     }{ $is_instant ->
         [true] The shrinkage was selected on validation images.
        *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise.

@@ -149,7 +149,7 @@ copies-of-mixed-channels = Copies before the split need files that give the same
     .do = Write all files with the channels in one order, or set split.copies to 0.
     .fault = needs files with the channels in one order
 
-protocol-checkpoint-selection-set = As in some publications, the epoch is selected by the test images, so the metrics are too high.
+protocol-checkpoint-selection-set = As in some publications, the epoch is selected by the test images, so the metrics tend to be too high.
 
 protocol-validation-copies = As in some publications, the images that select the epoch include augmented copies.
 
@@ -157,7 +157,7 @@ protocol-normalization = As in some publications, intensities are divided by 255
 
 protocol-split-balance = As in some publications, frequent classes are reduced before the split, so the test set has equal classes, unlike the dataset.
 
-protocol-split-copies = As in some publications, images are augmented before the split. Copies of one image can be in the training and in the test set, so the metrics are too high.
+protocol-split-copies = As in some publications, images are augmented before the split. Copies of one image can be in the training and in the test set, so the metrics can be too high.
 
 images-of-pretraining-tested = { $n_images ->
         [one] { $n_images } of { $n_test } test images was

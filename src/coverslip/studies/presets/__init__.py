@@ -157,6 +157,8 @@ def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
         network = str(recipe.get("model", name))
         of_publication.add(network)
         of_plan = recipes.get(name, recipes.get(f"{name}{_SCRATCH}"))
+        if name in preset.further_models:
+            continue
         if of_plan is None or of_plan.get("model", name) != network:
             lacking.append(name)
         elif of_plan.get("init") == "scratch" != recipe.get("init"):
@@ -165,7 +167,7 @@ def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
     others = [
         name if name == network else f"{name} ({network})"
         for name, network in used.items()
-        if network not in of_publication
+        if network not in of_publication or name in preset.further_models
     ]
     for code, networks in (
         ("deviation-networks", lacking),

@@ -71,6 +71,7 @@ class Preset:
     citation: str
     page: str  # path in the documentation
     models: tuple[str | Changes, ...]
+    further_models: tuple[str, ...] = ()  # names of `models` that the publication did not train
     small_models: tuple[str | Changes, ...]  # with installed or random initial weights
     recipe: Changes  # of the publication
     protocol: Changes  # without shortcuts: sizes of the split, and which epoch is selected
@@ -276,6 +277,7 @@ EFFICIENTNETV2_CELL = Preset(
         "nasnet_mobile",
         "vgg16",
     ),
+    further_models=("nothing frozen", "all but the last layer frozen", "first 200 of 271 frozen, scaled twice"),
     small_models=(
         {"name": "first blocks frozen", "recipe": {"model": "efficientnet_lite0", "freeze_to": "blocks.4"}},
         {"name": "nothing frozen", "recipe": {"model": "efficientnet_lite0"}},
@@ -319,7 +321,9 @@ EFFICIENTNETV2_CELL = Preset(
         Deviation("deviation-efficientnet-others", lambda recipe: recipe.model in ("inception_v3", "nasnet_mobile")),
         Deviation("deviation-efficientnet-nasnet", lambda recipe: recipe.model == "nasnet_mobile"),
         Deviation(
-            "deviation-efficientnet-scaling", lambda recipe: recipe.model == "efficientnetv2_b0", ("normalization",)
+            "deviation-efficientnet-scaling",
+            lambda recipe: recipe.model in ("efficientnetv2_b0", "efficientnet_lite0"),
+            ("normalization",),
         ),
         _AUXILIARY_HEADS,
     ),
