@@ -342,5 +342,7 @@ def test_a_metric_of_fewer_splits_than_its_row_says_so_and_two_splits_have_no_in
     assert cell.below == text("study-few-splits")
     mean = MetricMean(mean=0.977, sd=0.0001, low=0.977, high=0.977, n=2)
     assert metric_cell(mean, "micro_auroc", 2).below == text("study-few-splits")
+    equal = MetricMean(mean=0.183, sd=0.0, low=None, high=None, n=2)
+    assert metric_cell(equal, "accuracy", 2).counts == text("study-equal-splits")
     error = MetricMean(mean=0.02, sd=0.01, low=-0.06, high=0.09, n=5)
     assert metric_cell(error, "ece_excess", 5).value.startswith("≤")

@@ -589,3 +589,17 @@ def test_a_small_preset_runs_to_its_end(tmp_path: Path, capsys: pytest.CaptureFi
     assert text("study-arms.title") in printed.out
     assert "6 trainings" in printed.err  # before the first one
     assert "54 test images" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("n_groups", "values"), [(None, None), (3, ("divided", "kept together"))])
+def test_arms_differ_in_groups_only_where_there_are_some(
+    two_folders: list[Path], tmp_path: Path, n_groups: int | None, values: tuple[str, ...] | None
+) -> None:
+    plan = preset_plan("mobincep", two_folders, arms=["A", "B"])
+    dataset = plan.trained_datasets[0]
+    row = ResultRow(
+        dataset=dataset.name, model="", regime="", train_per_class=None, repeat=1, fold=None, seed=0,
+        n_groups=n_groups, state="done", run="",
+    )  # fmt: skip
+    settings = {each.key: each.values for each in arm_settings(plan, plan_study(plan, tmp_path / "out"), [row])}
+    assert settings.get("groups") == values

@@ -44,7 +44,7 @@ _N_SHOWN = 6  # networks in drawings that cannot show all: the best
 def _name_of(part: DatasetComparison) -> str:
     if not part.train_per_class:
         return part.dataset
-    return text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
+    return text("study-dataset", dataset=part.dataset, n=part.train_per_class)
 
 
 def mean_title(overall: Overall) -> str:

@@ -217,6 +217,8 @@ def _mean(score: MetricMean | None) -> Estimate:
         return estimate(Metric(value=None))
     metric = Metric(value=score.mean, low=score.low, high=score.high)
     cell, is_few = estimate(metric), 1 < score.n < _FEWEST_SPLITS
+    if score.sd == 0:
+        return replace(cell, interval="", counts=text("study-equal-splits"))
     if metric.low is None or not (is_few or (metric.is_useless and score.n > 1)):
         return cell
     return replace(cell, interval="", counts=text("study-few-splits"))

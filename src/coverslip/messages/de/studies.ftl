@@ -322,6 +322,8 @@ study-arm-absent = { $arm } (nicht in dieser Studie): { $meaning }
 
 study-few-splits = zu wenige Aufteilungen
 
+study-equal-splits = gleich in allen Aufteilungen
+
 arm-training-images = Trainingsbilder
 
 arm-groups = { $has_groups ->
@@ -373,8 +375,6 @@ study-settings = { $n_ways ->
     }
     .title = Einstellungen
     .columns = Datensatz | Netz | abweichende Einstellungen | trainierte Netze | Schrumpfung | Epochen | gewählte Epoche
-
-study-drawn-dataset = { $dataset }, { $n } Trainingsbilder je Klasse
 
 study-forest-drawing = Unterschied in { $metric } zur Baseline (Punkt) mit seinem 95-%-KI (Linie) auf jedem Datensatz. Die Netze sind nach ihrer Größe geordnet. Eine Raute ist das Mittel über Datensätze ohne gemeinsame Bilder; hohle Punkte sind Datensätze, die nicht dazu zählen.
     .x = Unterschied in { $metric } zur Baseline

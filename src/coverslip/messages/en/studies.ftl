@@ -322,6 +322,8 @@ study-arm-absent = { $arm } (not in this study): { $meaning }
 
 study-few-splits = too few splits
 
+study-equal-splits = equal on every split
+
 arm-training-images = training images
 
 arm-groups = { $has_groups ->
@@ -373,8 +375,6 @@ study-settings = { $n_ways ->
     }
     .title = Settings
     .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
-
-study-drawn-dataset = { $dataset }, { $n } training images per class
 
 study-forest-drawing = Difference in { $metric } from the baseline (dot) with its 95% CI (line) on each dataset. Networks are in the order of their size. A diamond is the mean over datasets without common images; hollow dots are datasets that this mean leaves out.
     .x = difference in { $metric } from the baseline
