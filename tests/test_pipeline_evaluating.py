@@ -104,6 +104,7 @@ def test_an_evaluation_does_not_have_the_name_of_a_set_of_the_training(tmp_path:
     """Its metrics would be taken for those of validation images."""
     cells = cs.open_dataset(write_cells(tmp_path / "Val", 3, seed=9))
     assert evaluation_name(cells, None) == "Val_images"
+    assert len(evaluation_name(cells, "細胞" * 100).encode()) < 200  # a name of a folder has at most 255 bytes
     assert [evaluation_name(cells, name) for name in ("test", "out-of-fold", "tests")] == [
         "test_images",
         "out-of-fold_images",

@@ -46,12 +46,7 @@ from coverslip.events import Emit, Noted, ignore, show
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.run_state import begin_run
 from coverslip.experiments.training_run import run_training
-from coverslip.images.preprocessing import (
-    Matching,
-    MatchingPart,
-    PixelFacts,
-    Preprocessing,
-)
+from coverslip.images.preprocessing import Matching, MatchingPart, PixelFacts, Preprocessing
 from coverslip.images.reader import Array
 from coverslip.inference import Classifier, load_classifier
 from coverslip.inference.spot_check import EXCLUSIONS

@@ -214,6 +214,7 @@ def _note_other_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit,
         emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
 
 
+_MOST_LETTERS = 60  # of a folder, which can have 4 bytes each, and 255 bytes in all
 _SETS_OF_TRAINING = frozenset({*SIDES, "out-of-fold"})
 _USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", "metadata", "table"})
 
@@ -290,7 +291,7 @@ def evaluation_name(data: Dataset, name: str | None) -> str:
         name = "in_memory"
     if not name:
         sources = [Path(str(source)) for source in data.opening.sources]
-        name = "_".join(map(_source_name, sources))[:80]
+        name = "_".join(map(_source_name, sources))
     return valid_name(name)
 
 
@@ -299,7 +300,7 @@ def valid_name(name: str) -> str:
 
     It is not that of a set of images of the training, for which the metrics would be taken.
     """
-    valid = re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
+    valid = re.sub(r"[^\w.-]+", "_", name)[:_MOST_LETTERS].strip("._") or "evaluation"
     return f"{valid}_images" if valid.casefold() in _SETS_OF_TRAINING else valid
 
 

@@ -140,9 +140,9 @@ def _means_outside(summary: Summary) -> Iterator[str]:
         values = {each: of_each for each, of_each in values_by_condition(summary.samples, name).items() if of_each}
         means = {condition: fmean(of_condition) for condition, of_condition in values.items()}
         outside = [
-            text("summary-mean-of-condition", condition=str(each), mean=100 * mean)
+            text("summary-mean-of-condition", condition=each, mean=100 * mean)
             for each, mean in means.items()
-            if not -_OUTSIDE < mean < 1 + _OUTSIDE
+            if each is not None and not -_OUTSIDE < mean < 1 + _OUTSIDE
         ]
         if outside:
             yield text("summary-means-outside", name=name, means=", ".join(outside))

@@ -364,8 +364,8 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
-            groups = text("arm-groups", has_groups=has_groups, ignores_groups=cell.dataset.ignores_groups)
-            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **_settings(cell, first_steps)}
+            groups = {"groups": text("arm-groups", ignores_groups=cell.dataset.ignores_groups)} if has_groups else {}
+            compared.setdefault(same, {})[cell.dataset.arm] = {**groups, **_settings(cell, first_steps)}
     n_train: dict[tuple[str, int | None], list[int]] = {}
     for row in results:
         if row.n_train is not None:

@@ -208,6 +208,7 @@ def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScore
         )
 
 
+_LEAST_SD = 1e-12  # a smaller one is from rounding
 _FEWEST_SPLITS = 3  # of a mean; the interval of two says more about the chance of their difference
 
 
@@ -217,7 +218,7 @@ def _mean(score: MetricMean | None) -> Estimate:
         return estimate(Metric(value=None))
     metric = Metric(value=score.mean, low=score.low, high=score.high)
     cell, is_few = estimate(metric), 1 < score.n < _FEWEST_SPLITS
-    if score.sd == 0:
+    if score.sd is not None and score.sd < _LEAST_SD:
         return replace(cell, interval="", counts=text("study-equal-splits"))
     if metric.low is None or not (is_few or (metric.is_useless and score.n > 1)):
         return cell

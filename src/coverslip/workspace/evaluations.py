@@ -27,6 +27,7 @@ from coverslip.workspace.jobs.records import (
     JobFolders,
     JobKind,
     add_job,
+    add_job_in,
     all_jobs,
     facts_of,
     find_job,
@@ -37,6 +38,7 @@ from coverslip.workspace.jobs.records import (
     status_of,
 )
 from coverslip.workspace.store import tables
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -325,49 +327,48 @@ def queue_evaluation(
     source = training_images(workspace, dataset_id, states_pixels=_has_other_pixels(dataset, run))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
-    folder, job_id = _unused_folder(workspace, run, name or dataset.name), secrets.token_hex(5)
-    add_job(
-        workspace,
-        id=job_id,
-        kind=EVALUATION.name,
-        name=name or dataset.name,
-        dataset_id=dataset_id,
-        dataset_name=dataset.name,
-        classifier_id=run_id,
-        folder=str(folder),
-        command=[
-            "-m",
-            "coverslip",
-            "evaluate",
-            *source.group_options,
-            *crops,
-            *(["--rescale"] if rescale else []),
-            f"--name={folder.name}",
-            "--",
-            str(run.folder),
-            *source.sources,
-        ],
-        choices={"sources": source.sources},
-        image_keys=write_keys(workspace, source.row_of),
-    )
+    job_id, keys = secrets.token_hex(5), write_keys(workspace, source.row_of)
+    run.evaluations_folder.mkdir(exist_ok=True)
+    with write_transaction(workspace.engine) as connection:  # no other evaluation takes the folder meanwhile
+        folder = workspace.owned(_unused_folder(connection, run, name or dataset.name))
+        add_job_in(
+            connection,
+            id=job_id,
+            kind=EVALUATION.name,
+            name=name or dataset.name,
+            dataset_id=dataset_id,
+            dataset_name=dataset.name,
+            classifier_id=run_id,
+            folder=str(folder),
+            command=[
+                "-m",
+                "coverslip",
+                "evaluate",
+                *source.group_options,
+                *crops,
+                *(["--rescale"] if rescale else []),
+                f"--name={folder.name}",
+                "--",
+                str(run.folder),
+                *source.sources,
+            ],
+            choices={"sources": source.sources},
+            image_keys=keys,
+        )
     return job_id
 
 
-def _unused_folder(workspace: Workspace, run: Run, name: str) -> Path:
+def _unused_folder(connection: Connection, run: Run, name: str) -> Path:
     """Return the folder of a new evaluation, named as it is; with a number if there is or was one of this name."""
     from coverslip.experiments.evaluating import valid_name
 
     parent = run.evaluations_folder
-    parent.mkdir(exist_ok=True)
-    with workspace.engine.connect() as connection:
-        folders = connection.execute(
-            select(tables.jobs.c.folder).where(tables.jobs.c.kind == EVALUATION.name)
-        ).scalars()
-        used = {Path(folder).name.casefold() for folder in folders if Path(folder).parent == parent}
-    used |= {folder.name.casefold() for folder in parent.glob("*")}
+    folders = connection.execute(select(tables.jobs.c.folder).where(tables.jobs.c.kind == EVALUATION.name)).scalars()
+    of_jobs = [folder for folder in map(Path, folders) if folder.parent == parent]
+    used = {folder.name.casefold() for folder in (*of_jobs, *parent.glob("*"))}
     valid = valid_name(name)
     names = (valid, *(f"{valid}_{k}" for k in range(2, len(used) + 2)))
-    return workspace.owned(parent / next(each for each in names if each.casefold() not in used))
+    return parent / next(each for each in names if each.casefold() not in used)
 
 
 def _has_other_pixels(dataset: AnyRow, run: Run) -> bool:

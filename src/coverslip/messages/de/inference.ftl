@@ -403,7 +403,7 @@ summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
 
 summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) } % in { $condition }
 
-summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Unterschiede sind die dieser Mittelwerte; Anteile werden als 0 oder 1 gezeigt. Geben Sie einigen Bildern ein Label (Stichprobe).
+summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Unterschiede sind die dieser Mittelwerte, Anteile aber auf 0 % bis 100 % begrenzt. Geben Sie einigen Bildern ein Label (Stichprobe).
 
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 

@@ -326,12 +326,9 @@ study-equal-splits = gleich in allen Aufteilungen
 
 arm-training-images = Trainingsbilder
 
-arm-groups = { $has_groups ->
-        [false] keine bekannt
-       *[true] { $ignores_groups ->
-            [true] geteilt
-           *[false] zusammengehalten
-        }
+arm-groups = { $ignores_groups ->
+        [true] geteilt
+       *[false] zusammengehalten
     }
 
 study-paper = Tabellen und Abbildungen von { $publication }

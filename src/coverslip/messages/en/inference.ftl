@@ -403,7 +403,7 @@ summary-values-unclipped = corrected, values below 0 or above 1 are meant
 
 summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) }% in { $condition }
 
-summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Differences are of these means; proportions are shown as 0 or 1. Label some images (spot check).
+summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Differences are of these means, but proportions are limited to 0% to 100%. Label some images (spot check).
 
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 

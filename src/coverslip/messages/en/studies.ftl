@@ -326,12 +326,9 @@ study-equal-splits = equal on every split
 
 arm-training-images = training images
 
-arm-groups = { $has_groups ->
-        [false] none are known
-       *[true] { $ignores_groups ->
-            [true] divided
-           *[false] kept together
-        }
+arm-groups = { $ignores_groups ->
+        [true] divided
+       *[false] kept together
     }
 
 study-paper = Tables and figures of { $publication }
