@@ -236,9 +236,10 @@ def test_a_difference_that_is_shown_as_0_has_no_size_that_more_images_would_show
 
 def test_no_difference_is_larger_than_the_metric_allows() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
-    part = compare_study(plan, [*rows("a", [0.9, 0.5]), *rows("b", [0.6, 0.7])]).datasets[0]
+    part = compare_study(plan, [*rows("a", [0.05, 0.04, 0.0]), *rows("b", [0.95, 0.99, 1.0])]).datasets[0]
     (difference,) = part.differences
-    assert (difference.difference.low, difference.difference.high) == (-1, 1)
+    assert (difference.difference.low or 0) > 0.7
+    assert difference.difference.high == 1
 
 
 def test_images_that_a_cap_excludes_are_shared_by_splits_too() -> None:
@@ -477,7 +478,7 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference(
     show_comparison(compared, tmp_path, as_json=False)
     shown = capsys.readouterr().out
     lines = [[word for word in line.split() if not word.startswith("(")] for line in shown.splitlines()]
-    assert ["a", "0.910", "few", "splits)", "0.81", "few", "splits)", "0.860", "few", "splits)", "1.50"] in lines
+    assert ["a", "0.910", "few", "splits)", "0.810", "few", "splits)", "0.860", "few", "splits)", "1.50"] in lines
     assert "mean rank below 2.34" in shown
 
 

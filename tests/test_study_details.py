@@ -12,7 +12,6 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
 from coverslip.errors import BadRun
-from coverslip.evaluation.comparison import procedure_difference
 from coverslip.events import Event, Noted
 from coverslip.images.preprocessing import Degradation, degraded
 from coverslip.messages import message, text
@@ -22,8 +21,8 @@ from coverslip.runs.folder import Run
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.comparing import StudyComparison
 from coverslip.studies.plan import plan_of, save_plan
-from coverslip.studies.report import difference_cell, metric_cell
-from coverslip.studies.results import MetricMean
+from coverslip.studies.report import metric_cell
+from coverslip.studies.results import MetricMean, metric_mean
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.timing import cell_seconds
@@ -324,24 +323,17 @@ def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 6
 
 
-def test_an_interval_of_two_splits_that_says_nothing_is_replaced_by_its_cause() -> None:
-    wide = procedure_difference([-0.08, 0.04], test_to_train=1)
-    assert wide.low is not None
-    assert wide.high is not None
-    assert wide.high - wide.low > 1
-    cell = difference_cell(wide)
-    assert (cell.below, cell.low) == (text("study-few-splits"), wide.low)
-    assert difference_cell(procedure_difference([0.02, 0.021, 0.019], test_to_train=0.25)).interval
-
-
 def test_a_metric_of_fewer_splits_than_its_row_says_so_and_two_splits_have_no_interval() -> None:
     score = MetricMean(mean=0.0, sd=None, low=-0.36, high=0.36, n=1)
     assert metric_cell(score, "mcc", 1).interval
     cell = metric_cell(score, "mcc", 2)
     assert cell.value.endswith("n = 1")
     assert cell.below == text("study-few-splits")
-    mean = MetricMean(mean=0.977, sd=0.0001, low=0.977, high=0.977, n=2)
-    assert metric_cell(mean, "micro_auroc", 2).below == text("study-few-splits")
+    mean = metric_mean([0.9769, 0.9771], "micro_auroc", test_to_train=1, n_units=40)
+    assert (mean.low, metric_cell(mean, "micro_auroc", 2).below) == (None, text("study-few-splits"))
+    wide = metric_mean([0.1, 0.5, 0.9], "accuracy", test_to_train=1, n_units=40)
+    assert (wide.low, metric_cell(wide, "accuracy", 3).below) == (None, text("study-few-splits"))
+    assert metric_mean([0.7, 0.72, 0.74], "accuracy", test_to_train=0.25, n_units=40).low is not None
     equal = MetricMean(mean=0.183, sd=0.0, low=None, high=None, n=2)
     assert metric_cell(equal, "accuracy", 2).counts == text("study-equal-splits")
     error = MetricMean(mean=0.02, sd=0.01, low=-0.06, high=0.09, n=5)

@@ -251,7 +251,7 @@ def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[
 
     mobilevit, all_of_mobilevit = (preset_plan("mobilevit-mn", two_folders, all_tables=each) for each in (False, True))
     assert has_note(mobilevit, "deviation-mobilevit-both-classes")
-    assert has_note(mobilevit, "deviation-folds", settings="split.folds = 5")
+    assert has_note(mobilevit, "deviation-folds", settings="split.folds = 5; split.val = 0.2")
     assert [has_note(each, "deviation-mobilevit-attention") for each in (mobilevit, all_of_mobilevit)] == [False, True]
     assert [has_note(each, "deviation-mobilevit-separable") for each in (mobilevit, all_of_mobilevit)] == [True, True]
     small = preset_plan("mobilevit-mn", two_folders, is_small=True)
@@ -387,7 +387,7 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
     plans = {name: preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
     values = {name: compare_study(plan, []).published for name, plan in plans.items()}
     assert {name: len(rows) for name, rows in values.items()} == {
-        "aimic": 5 * 4 + 11 + 16 + 10 * 3, "mobilevit-mn": 3 * (12 + 7 + 13) + 2 * 12 + 13,
+        "aimic": 5 * 4 + 11 + 16 + 10 * 3, "mobilevit-mn": 3 * (12 + 7 + 13) + 3 * 12 + 13,
         "mobincep": 28 + 90 + 4 + 26 + 2, "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32 + 3 + 3,
     }  # fmt: skip
     for plan in plans.values():
@@ -536,13 +536,26 @@ def test_shares_of_training_images_are_one_learning_curve(two_folders: list[Path
 
 def test_an_interval_that_ends_at_zero_is_drawn_to_zero() -> None:
     plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a"], "train_per_class": [10, 100]})
-    few, many = rows("cells", "a", "imagenet", [0.01, 0.2]), rows("cells", "a", "imagenet", [0.4, 0.6])
+    few, many = (rows("cells", "a", "imagenet", values) for values in ([0.01, 0.1, 0.2], [0.4, 0.5, 0.6]))
     sized = [replace(row, train_per_class=n) for n, of_size in ((10, few), (100, many)) for row in of_size]
     compared = compare_study(plan, sized)
     assert compared.sizes[0].points[0].score.low == 0
     drawn = size_drawing(compared, 1, "cells", "images per class").figure()
     (lines,) = drawn.axes[0].collections
     assert lines.get_segments()[0][0][1] == 0
+
+
+def test_an_interval_that_says_nothing_is_in_no_table_and_no_figure() -> None:
+    plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a", "b", "c"], "baseline": "a"})
+    values = {"a": [0.5, 0.52, 0.51], "b": [0.1, 0.9, 0.2], "c": [0.6, 0.62, 0.615]}
+    measured = [row for name, of_name in values.items() for row in rows("cells", name, "imagenet", of_name)]
+    (part,) = compare_study(plan, [replace(row, n_classes=3, largest_class=0.4) for row in measured]).datasets
+    intervals = {each.name: each.difference.low for each in part.differences}
+    assert (intervals["b"], intervals["c"] is not None) == (None, True)
+    assert {row.name: row.metrics["macro_f1"].low is None for row in part.scores} == {"a": False, "b": True, "c": False}
+    assert part.splits is not None
+    assert (part.splits.n_splits, part.splits.n_train, part.splits.n_test) == (3, (80, 80), (20, 20))
+    assert (part.splits.n_classes, part.splits.largest_class) == (3, (0.4, 0.4))
 
 
 def test_figures_show_where_long_names_differ() -> None:

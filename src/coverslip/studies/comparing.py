@@ -114,6 +114,23 @@ class VariantDifference(DocumentedFields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSizes(DocumentedFields):
+    """The images of the splits of a dataset."""
+
+    n_images: int
+    n_classes: int
+    n_splits: int
+    n_train: tuple[int, int]
+    """Training images of a split: the smallest and the largest number."""
+    n_test: tuple[int, int]
+    """Test images of a split, in the same way."""
+    copies: int
+    """Of each test image that were made before the split, and are tested like images."""
+    largest_class: tuple[float, float]
+    """Proportion of test images of the most frequent class: the accuracy of always predicting it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetComparison(DocumentedFields):
     """All variants on one dataset, in order of decreasing performance."""
 
@@ -122,6 +139,8 @@ class DatasetComparison(DocumentedFields):
     n_units: int | None
     """Groups, or images without groups, that the splits divide."""
     has_groups: bool
+    splits: SplitSizes | None
+    """Null: no training is finished."""
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
 
@@ -201,8 +220,8 @@ def compare_study(
     for row in rows:
         parts[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
-    compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in parts.items())
     images = images_of_datasets(plan, ()) if images is None else images
+    compared = tuple(_of_dataset(plan, *key, part_rows, len(images[key[0]])) for key, part_rows in parts.items())
     values = {
         **_values_of(plan, compared, fits, merged),
         **_quantities_of(plan, compared, latencies, distances),
@@ -426,7 +445,26 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     return round(n * (1 + (first.n_untested or 0) / first.n_test) if first.fold is None else n), has_groups
 
 
-def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:
+def _split_sizes(rows: Iterable[ResultRow], n_images: int) -> SplitSizes | None:
+    measured = [row for row in rows if row.n_test and row.n_train and row.n_classes and row.largest_class]
+    if not measured:
+        return None
+    n_train, n_test = [row.n_train or 0 for row in measured], [row.n_test or 0 for row in measured]
+    of_class = [row.largest_class or 0.0 for row in measured]
+    return SplitSizes(
+        n_images=n_images,
+        n_classes=max(row.n_classes or 0 for row in measured),
+        n_splits=len({(row.repeat, row.fold) for row in measured}),
+        n_train=(min(n_train), max(n_train)),
+        n_test=(min(n_test), max(n_test)),
+        copies=measured[0].copies,
+        largest_class=(min(of_class), max(of_class)),
+    )
+
+
+def _of_dataset(
+    plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow], n_images: int
+) -> DatasetComparison:
     by_variant: dict[str, list[ResultRow]] = defaultdict(list)
     for row in rows:
         by_variant[plan.variant_name(row.model, row.regime)].append(row)
@@ -443,6 +481,7 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
         train_per_class=n,
         n_units=n_units,
         has_groups=has_groups,
+        splits=_split_sizes(rows, n_images),
         scores=tuple(scores),
         differences=_differences(by_split, rows, plan, n_units),
     )
@@ -538,12 +577,19 @@ def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_un
     return result if _sign(plan) > 0 else replace(result, p_better=result.p_worse, p_worse=result.p_better)
 
 
+_WIDEST = 1.0  # interval of a difference that is shown
+
+
 def _within_range(difference: ProcedureDifference, plan: StudyPlan) -> ProcedureDifference:
-    """Clip the interval to the range of the metric; with few splits, Student's t interval is wider than the range."""
+    """Clip the interval to the range of the metric, and omit it if it contains most values.
+
+    With few splits, Student's t interval is wider than the range.
+    """
     bottom, top = RANGES[METRICS.find(plan.primary_metric).scale]
     if difference.low is None or difference.high is None:
         return difference
-    return replace(difference, low=max(difference.low, bottom - top), high=min(difference.high, top - bottom))
+    low, high = max(difference.low, bottom - top), min(difference.high, top - bottom)
+    return replace(difference, low=None, high=None) if high - low > _WIDEST else replace(difference, low=low, high=high)
 
 
 def verdict(variant: VariantDifference, part: DatasetComparison) -> str:

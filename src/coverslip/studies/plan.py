@@ -157,9 +157,10 @@ class RegimePlan(RecipeSection):
 COUNTED_CLASS_METRICS = tuple(name for name, record in CLASS_METRICS.items() if record.macro is not None)
 
 
-# Published values that are no metrics: millions of parameters, seconds for one image and for 100 images and their
-# ratio, a time that is stated without a unit, hours of a training, and MMD² between two datasets.
-QUANTITIES = ("parameters", "seconds_one", "seconds_many", "time_ratio", "time", "training_hours", "mmd2")
+# Published values that are no metrics: millions of parameters and of operations as printed, seconds for one image and
+# for 100 images and their ratio, a time that is stated without a unit, hours of a training, and MMD² between two
+# datasets.
+QUANTITIES = ("parameters", "flops", "seconds_one", "seconds_many", "time_ratio", "time", "training_hours", "mmd2")
 
 
 def published_metrics() -> tuple[str, ...]:

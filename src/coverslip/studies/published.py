@@ -345,14 +345,14 @@ class ArmDifference(DocumentedFields):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSetting:
-    """A setting in which arms differ."""
+    """A setting of the arms: one of the main settings, or one in which they differ."""
 
     key: str  # of the recipe, or the text for groups or training images
     values: tuple[str, ...]  # one for each arm, in the order of the plan
 
 
 def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[ResultRow] = ()) -> list[ArmSetting]:
-    """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ.
+    """Return the main settings, and those in which the arms of the same dataset, network, repeat and so on differ.
 
     A key of the pretraining is one of them if its values are not those of the same key of the training. The mean number
     of training images of each arm is another, by the results.
@@ -382,14 +382,17 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
             for key in dict.fromkeys(key for values in of_arms.values() for key in values)
         }
         for key, values in values_of_key.items():
-            if len(set(values)) > 1 and (
-                not key.startswith(_FIRST_STEP) or values != values_of_key.get(key.removeprefix(_FIRST_STEP))
+            if key in _MAIN_SETTINGS or (
+                len(set(values)) > 1
+                and (not key.startswith(_FIRST_STEP) or values != values_of_key.get(key.removeprefix(_FIRST_STEP)))
             ):
                 rows[ArmSetting(key=key, values=values)] = None
     return list(rows)
 
 
 _FIRST_STEP = "init.recipe."  # before keys of the pretraining
+# Shown also where all arms have the same.
+_MAIN_SETTINGS = ("image_size", "epochs", "batch_size", "optimizer", "learning_rate", "loss", "split.folds")
 
 
 def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:

@@ -132,6 +132,7 @@ def is_instant(comparison: StudyComparison) -> bool:
 def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[SectionContent]:
     yield SectionContent(text("study-results.title"), [*_results(comparison)])
     yield _arms(comparison)
+    yield _splits(comparison)
     yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
     yield _table_of("study-failures", comparison.failures)
     yield _table_of("study-unreadable", comparison.unreadable)
@@ -151,6 +152,25 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _roc(comparison)
     yield _settings(comparison)
     yield SectionContent(text("study-notes"), [SectionText(words=[*map(str, comparison.notes)])])
+
+
+def _splits(comparison: StudyComparison) -> SectionContent:
+    rows = [
+        (
+            _of_part(part),
+            text("study-splits.copies", n=count(sizes.n_images)) if sizes.copies else count(sizes.n_images),
+            count(part.n_units) if part.has_groups and part.n_units else "–",
+            count(sizes.n_classes),
+            count(sizes.n_splits),
+            _range(sizes.n_train),
+            _range(sizes.n_test),
+            _range([round(share, 3) for share in sizes.largest_class]),
+            number(1 / sizes.n_classes),
+        )
+        for part in comparison.datasets
+        if (sizes := part.splits) is not None
+    ]
+    return _table_section("study-splits", rows, text_at=())
 
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
@@ -209,20 +229,16 @@ def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScore
 
 
 _LEAST_SD = 1e-12  # a smaller one is from rounding
-_FEWEST_SPLITS = 3  # of a mean; the interval of two says more about the chance of their difference
 
 
 def _mean(score: MetricMean | None) -> Estimate:
-    """Return the cell of a mean over splits, without its interval if there are too few of them."""
+    """Return the cell of a mean over splits; without an interval, with the reason."""
     if score is None:
         return estimate(Metric(value=None))
-    metric = Metric(value=score.mean, low=score.low, high=score.high)
-    cell, is_few = estimate(metric), 1 < score.n < _FEWEST_SPLITS
+    cell = estimate(Metric(value=score.mean, low=score.low, high=score.high))
     if score.sd is not None and score.sd < _LEAST_SD:
         return replace(cell, interval="", counts=text("study-equal-splits"))
-    if metric.low is None or not (is_few or (metric.is_useless and score.n > 1)):
-        return cell
-    return replace(cell, interval="", counts=text("study-few-splits"))
+    return cell if score.low is not None or score.n == 1 else replace(cell, counts=text("study-few-splits"))
 
 
 def metric_cell(score: MetricMean | None, name: str, n_splits: int | None) -> Estimate:
@@ -335,9 +351,10 @@ def _costs(comparison: StudyComparison) -> SectionText:
 
 def difference_cell(difference: ProcedureDifference) -> Estimate:
     """Return the cell of a difference, with its confidence interval if there is one."""
-    metric = Metric(value=difference.mean, low=difference.low, high=difference.high)
-    cell = estimate(metric, is_signed=True)
-    return replace(cell, interval="", counts=text("study-few-splits")) if metric.width > 1 else cell
+    cell = estimate(Metric(value=difference.mean, low=difference.low, high=difference.high), is_signed=True)
+    return (
+        cell if difference.low is not None or difference.p is None else replace(cell, counts=text("study-few-splits"))
+    )
 
 
 def _sizes(comparison: StudyComparison) -> Iterator[SectionText]:
@@ -764,7 +781,14 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         html = page(
             name=text("study-report-name", name=file.absolute().parent.name, publications=_publications(comparison)),
             headline=_title(comparison),
-            lead=[text("study-summary", metric=metric.title, is_instant=is_instant(comparison))],
+            lead=[
+                text(
+                    "study-summary",
+                    metric=metric.title,
+                    n_arms=len(comparison.arms),
+                    is_instant=is_instant(comparison),
+                )
+            ],
             sections=sections,
             figures=figures,
             is_wide=True,

@@ -19,7 +19,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import ProcedureDifference, procedure_difference
 from coverslip.evaluation.intervals import RANGES
-from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.files import ReadyCell, write_csv
 from coverslip.runs.classifier import ClassifierCard
@@ -45,6 +45,8 @@ class ResultRow:
     n_train: int | None = None  # training images
     n_untested: int | None = None  # training and validation images, and those that `train_per_class` excludes
     n_test: int | None = None
+    n_classes: int | None = None
+    largest_class: float | None = None  # proportion of test images of the most frequent class
     n_groups: int | None = None  # of the tested images
     n_ungrouped: int | None = None  # tested images without a group
     copies: int = 0  # of each image, made before the split and tested like images; not in the table
@@ -67,13 +69,19 @@ class MetricMean(DocumentedFields):
     mean: float
     sd: float | None
     """Over splits, which share training images: no standard error."""
-    low: float | None  # 95% CI; of a single split, over its images or groups
+    low: float | None  # 95% CI; of a single split, over its images or groups; None: too few splits for one
     high: float | None
     n: int  # number of splits
 
 
+_FEWEST_SPLITS = 3  # of a mean with an interval
+
+
 def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n_units: int | None) -> MetricMean:
     """Return the mean over splits, with the interval of the corrected resampled t test.
+
+    Two splits have no interval, because it would say more about the chance of their difference; nor has a mean whose
+    interval contains most values.
 
     Args:
         values: of the metric, one for each split.
@@ -82,11 +90,15 @@ def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n
     """
     mean = procedure_difference(values, test_to_train=test_to_train, n_units=n_units)
     bottom, top = RANGES[METRICS.find(metric).scale]
+    interval: tuple[float | None, float | None] = (None, None)
+    if mean.low is not None and mean.high is not None and len(values) >= _FEWEST_SPLITS:
+        within = Metric(value=mean.mean, low=max(mean.low, bottom), high=min(mean.high, top))
+        interval = (None, None) if within.is_useless else (within.low, within.high)
     return MetricMean(
         mean=mean.mean,
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        low=None if mean.low is None else max(mean.low, bottom),
-        high=None if mean.high is None else min(mean.high, top),
+        low=interval[0],
+        high=interval[1],
         n=len(values),
     )
 
@@ -192,6 +204,10 @@ def _metric_numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[
         "n_train": sum(row.split == "train" for row in run.split),
         "n_untested": sum(row.split in ("train", "val") or is_over_cap(row.reason) for row in run.split),
         "n_test": metrics.n,
+        "n_classes": len(metrics.classes),
+        "largest_class": max((each.n for each in metrics.per_class.values()), default=0) / metrics.n
+        if metrics.n
+        else None,
         "n_groups": metrics.n_groups,
         "n_ungrouped": metrics.n_ungrouped,
         "primary": metrics[primary_metric].value,

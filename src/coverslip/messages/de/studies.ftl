@@ -185,6 +185,11 @@ study-results = { $metric } auf Testbildern, darunter das 95-%-KI: des Mittelwer
     .network = Netz
     .rank = mittlerer Rang
 
+study-splits = Bilder, die die Trainings verwenden können, und die einer Aufteilung. Zum Vergleich: Immer die größte Klasse vorherzusagen, ergibt deren Anteil als Genauigkeit und 1 / Klassen als ausgewogene Genauigkeit.
+    .title = Bilder und Aufteilungen
+    .columns = Datensatz | Bilder | Gruppen | Klassen | Aufteilungen | Trainingsbilder | Testbilder | größte Klasse | 1 / Klassen
+    .copies = { $n }, mit Kopien
+
 study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI wie in der Tabelle der Ergebnisse. Bei Mittelwerten über Datensätze ist die SD die über Datensätze.
     .title = Alle Metriken
     .columns = Datensatz | Netz | Aufteilungen | fehlend
@@ -214,6 +219,7 @@ class-metric = { $metric ->
 # Veröffentlichte Werte, die keine Metriken sind.
 published-quantity = { $quantity ->
         [parameters] Parameter (Millionen, jeweils mit den eigenen Klassen)
+        [flops] „FLOPs“ wie gedruckt (Millionen; das Doppelte der Gewichte)
         [seconds_one] Zeit für ein Bild (s)
         [seconds_many] Zeit für 100 Bilder (s)
         [time_ratio] Verhältnis der Zeiten
@@ -297,17 +303,17 @@ study-merged-all =
     .title = Jeder Datensatz im zusammengeführten Datensatz
     .columns = Datensatz | Netz | zusammengeführter Datensatz | zusammengeführt
 
-study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und das Ausgleichen vor der Aufteilung schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
+study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und das Ausgleichen vor der Aufteilung schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es gilt für jede Zeile allein, ohne Korrektur für die Zahl der Zeilen, und enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
     .columns = Arme | Datensatz | Netz | erster Arm | zweiter Arm | Differenz
 
 study-arm-settings =
-    .title = Einstellungen je Arm
+    .title = Wichtigste Einstellungen, und die, in denen sich Arme unterscheiden
     .columns = Einstellung
 
 # What an arm of a publication's study is.
 study-arm = { $arm ->
-        [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt.
+        [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt, auch durch andere Zahlen von Trainingsbildern.
         [B] das Rezept der Publikation ohne Abkürzungen: Gruppen und Duplikate bleiben zusammen, kein Testbild beeinflusst eine Wahl, und Bilder werden nach der Aufteilung augmentiert, nur im Training. B − C ist, was ihr Rezept hinzufügt.
         [C] das Rezept von coverslip mit dem Protokoll von B.
         [image-split] B, aber Bilder einer Gruppe können in Training und Test sein.
@@ -368,7 +374,7 @@ study-settings = { $n_ways ->
        *[other] { $n_ways } Arten des Trainings wurden auf Testbildern verglichen. Die Metriken der besten von mehreren sind eher zu hoch.{" "}
     }{ $is_instant ->
         [true] Die Schrumpfung (Shrinkage) wurde auf Validierungsbildern gewählt.
-       *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.
+       *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt. Wo die Feinabstimmung Epoche 0 nicht verbesserte, ist der Sofort-Klassifikator gewählt. Netze, die sich nur darin unterscheiden, was feinabgestimmt wird, haben dann gleiche Ergebnisse.
     }
     .title = Einstellungen
     .columns = Datensatz | Netz | abweichende Einstellungen | trainierte Netze | Schrumpfung | Epochen | gewählte Epoche
@@ -465,7 +471,10 @@ study-usual-verdict = { $is_shown ->
 
 ## The page of a report
 
-study-summary = { $metric } auf Testbildern. Alle Netze wurden auf denselben Aufteilungen eines Datensatzes getestet.{ $is_instant ->
+study-summary = { $metric } auf Testbildern. { $n_arms ->
+        [0] Alle Netze wurden auf denselben Aufteilungen eines Datensatzes getestet.
+       *[other] Alle Netze eines Arms wurden auf denselben Aufteilungen eines Datensatzes getestet; Arme haben verschiedene Aufteilungen.
+    }{ $is_instant ->
         [true] {" "}Kein Netz wurde feinabgestimmt: Jedes ist ein Sofort-Klassifikator, ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.
        *[false] { "" }
     }
@@ -495,7 +504,7 @@ preset-not-stated = In der Publikation nicht angegeben. Werte in { $arms }: { $s
 
 deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
 
-deviation-mobilevit-attention = Der Ort der Attention ist aus den gedruckten Parameterzahlen erschlossen (placement: counts).
+deviation-mobilevit-attention = Der Ort der Attention ist in { $networks } aus den gedruckten Parameterzahlen erschlossen (placement: counts).
 
 deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net und andere Netze fehlen, weil der Artikel sie nicht beschreibt.
 
@@ -533,7 +542,7 @@ deviation-splits = Andere Aufteilungen als in der Publikation. Im Plan: { $folds
        *[other] { $stated_repeats } Aufteilungen
     }.
 
-deviation-folds = Statt einer Aufteilung gibt es Folds: { $settings }.
+deviation-folds = Die Publikation hat eine Aufteilung. Hier ist jeder Fold einmal der Testsatz, und ein Anteil der übrigen Bilder dient der Validierung: { $settings }.
 
 deviation-epoch = In { $arms } wird die Epoche behalten, die auf Validierungsbildern die beste ist. Die Publikation gibt nicht an, welche Epoche sie behielt.
 
@@ -547,13 +556,17 @@ deviation-aimic-epoch = Nur für ihr ausgearbeitetes Beispiel gibt die Publikati
 
 deviation-efficientnet-copies = Die Publikation gibt nicht an, wie viele augmentierte Bilder sie aus jedem Bild machte. In { $arms }: { $settings }.
 
+deviation-efficientnet-optimizer = Die Publikation nennt in einer Tabelle Adam, im Text SGD und Adam. Im Plan: { $settings }.
+
 deviation-efficientnet-others = Die Publikation gibt nicht an, wie diese Netze trainiert wurden. In dieser Vorlage haben sie das Rezept des vorgeschlagenen Netzes: { $networks }.
 
 deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Die Publikation gibt seine Initialisierung nicht an.
 
 deviation-efficientnet-scaling = Die Publikation teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Sie gibt nicht an, ob Intensitäten zweimal skaliert wurden. Im Plan: { $settings }.
 
-deviation-mobilevit-repeats = In jeder Epoche werden andere Bilder der häufigen Klasse gezogen, so viele wie von der seltenen Klasse mit ihren Wiederholungen ({ $settings }). Die Publikation machte augmentierte Bilder der seltenen Klasse und entfernte Bilder der häufigen Klasse einmal vor dem Training.
+deviation-mobilevit-repeats = In jeder Epoche werden andere Bilder der häufigen Klasse gezogen, so viele wie von der seltenen Klasse mit ihren Wiederholungen ({ $settings }). Die Publikation machte augmentierte Bilder der seltenen Klasse und entfernte Bilder der häufigen Klasse einmal vor dem Training. Hier ist die seltene Klasse die mit den wenigsten Trainingsbildern einer Aufteilung, nach jeder Grenze je Klasse.
+
+deviation-mobilevit-validation = Die Publikation augmentierte ihre Validierungsbilder beider Klassen und gibt nicht an, wie. In { $arms } augmentierte Kopien jedes Validierungsbilds: { $settings }.
 
 deviation-mobilevit-both-classes = Trainingsbilder beider Klassen werden augmentiert. Die Publikation augmentierte nur die der seltenen Klasse.
 

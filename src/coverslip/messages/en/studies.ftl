@@ -185,6 +185,11 @@ study-results = { $metric } on test images, and below it the 95% CI: of the mean
     .network = network
     .rank = mean rank
 
+study-splits = Images that the trainings may use, and those of one split. For comparison: predicting always the largest class gives its share as accuracy, and 1 / classes as balanced accuracy.
+    .title = Images and splits
+    .columns = dataset | images | groups | classes | splits | training images | test images | largest class | 1 / classes
+    .copies = { $n }, with copies
+
 study-metrics = Mean ± SD over splits, and below it the 95% CI as in the table of results. Means over datasets have the SD over datasets.
     .title = All metrics
     .columns = dataset | network | splits | missing
@@ -214,6 +219,7 @@ class-metric = { $metric ->
 # Published values that are no metrics.
 published-quantity = { $quantity ->
         [parameters] Parameters (millions, with the classes of each)
+        [flops] “FLOPs” as printed (millions; twice the weights)
         [seconds_one] Time for one image (s)
         [seconds_many] Time for 100 images (s)
         [time_ratio] Ratio of the times
@@ -297,17 +303,17 @@ study-merged-all =
     .title = Each dataset in the merged dataset
     .columns = dataset | network | merged dataset | merged
 
-study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and balancing before the split excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
+study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and balancing before the split excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It is of each row alone, without a correction for the number of rows, and does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
     .columns = arms | dataset | network | first arm | second arm | difference
 
 study-arm-settings =
-    .title = Settings by arm
+    .title = Main settings, and those in which arms differ
     .columns = setting
 
 # What an arm of a publication's study is.
 study-arm = { $arm ->
-        [A] the recipe and the protocol of the publication. A − B is what its protocol adds.
+        [A] the recipe and the protocol of the publication. A − B is what its protocol adds, also by other numbers of training images.
         [B] the recipe of the publication without shortcuts: groups and duplicates stay together, no test image affects a choice, and images are augmented after the split, in training only. B − C is what its recipe adds.
         [C] the recipe of coverslip, with the protocol of B.
         [image-split] B, but images of one group can be in training and test.
@@ -368,7 +374,7 @@ study-settings = { $n_ways ->
        *[other] { $n_ways } ways of training were compared on test images. The metrics of the best of several tend to be too high.{" "}
     }{ $is_instant ->
         [true] The shrinkage was selected on validation images.
-       *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise.
+       *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise. Where fine-tuning did not improve on epoch 0, the instant classifier is selected. Networks that differ only in what is fine-tuned then have equal results.
     }
     .title = Settings
     .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
@@ -465,7 +471,10 @@ study-usual-verdict = { $is_shown ->
 
 ## The page of a report
 
-study-summary = { $metric } on test images. All networks were tested on the same splits of a dataset.{ $is_instant ->
+study-summary = { $metric } on test images. { $n_arms ->
+        [0] All networks were tested on the same splits of a dataset.
+       *[other] All networks of an arm were tested on the same splits of a dataset; arms have different splits.
+    }{ $is_instant ->
         [true] {" "}No network was fine-tuned: each is an instant classifier, a linear classifier on features of the pretrained network.
        *[false] { "" }
     }
@@ -495,7 +504,7 @@ preset-not-stated = Not stated in the publication. Values in { $arms }: { $setti
 
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 
-deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (placement: counts).
+deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (placement: counts) in { $networks }.
 
 deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
 
@@ -533,7 +542,7 @@ deviation-splits = Other splits than in the publication. In the plan: { $folds -
        *[other] { $stated_repeats } splits
     }.
 
-deviation-folds = Instead of one split, there are folds: { $settings }.
+deviation-folds = The publication has one split. Here, each fold is the test set once, and a share of the other images is for validation: { $settings }.
 
 deviation-epoch = In { $arms }, the epoch is kept that is best on validation images. The publication does not state which epoch it kept.
 
@@ -547,13 +556,17 @@ deviation-aimic-epoch = For its worked example only, the publication states that
 
 deviation-efficientnet-copies = The publication does not state how many augmented images it made of each image. In { $arms }: { $settings }.
 
+deviation-efficientnet-optimizer = The publication states Adam in a table, and SGD and Adam in its text. In the plan: { $settings }.
+
 deviation-efficientnet-others = The publication does not state how these networks were trained. In this preset, they have the recipe of the proposed network: { $networks }.
 
 deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The publication does not state its initialization.
 
 deviation-efficientnet-scaling = The publication divides intensities by 255, and the network of Keras does so itself by default. It does not state whether intensities were scaled twice. In the plan: { $settings }.
 
-deviation-mobilevit-repeats = In each epoch, other images of the frequent class are drawn, as many as of the rare class with its repeats ({ $settings }). The publication made augmented images of the rare class, and removed images of the frequent class, once before training.
+deviation-mobilevit-repeats = In each epoch, other images of the frequent class are drawn, as many as of the rare class with its repeats ({ $settings }). The publication made augmented images of the rare class, and removed images of the frequent class, once before training. Here, the rare class is the one with the fewest training images of a split, after any limit for each class.
+
+deviation-mobilevit-validation = The publication augmented its validation images, of both classes, and does not state how. In { $arms }, augmented copies of each validation image: { $settings }.
 
 deviation-mobilevit-both-classes = Training images of both classes are augmented. The publication augmented those of the rare class only.
 

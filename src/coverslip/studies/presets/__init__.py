@@ -19,6 +19,7 @@ from coverslip.studies.presets.publications import (
     EFFICIENTNETV2_CELL,
     MOBILEVIT_MN,
     MOBINCEP,
+    SCRATCH,
     SMALL_PER_CLASS,
     TWO_STEP,
     Dataset,
@@ -44,7 +45,6 @@ PRESETS: Registry[Preset] = Registry("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, E
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
 _SMALL_FOLDS, _SMALL_COPIES = 2, 1
-_SCRATCH = ", scratch"  # after the name of a network without pretrained weights
 
 
 def preset_plan(
@@ -156,7 +156,7 @@ def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[Message]:
         name, recipe = (model, {}) if isinstance(model, str) else (model["name"], model["recipe"])
         network = str(recipe.get("model", name))
         of_publication.add(network)
-        of_plan = recipes.get(name, recipes.get(f"{name}{_SCRATCH}"))
+        of_plan = recipes.get(name, recipes.get(f"{name}{SCRATCH}"))
         if name in preset.further_models:
             continue
         if of_plan is None or of_plan.get("model", name) != network:
@@ -287,4 +287,4 @@ def _with_weights(model: str | Changes) -> str | Changes:
     record = model_info(model)
     if record.weights is not None or record.weights_of is not None or has_weights(record):
         return model
-    return {"name": f"{model}{_SCRATCH}", "recipe": {"model": model, "init": "scratch"}}
+    return {"name": f"{model}{SCRATCH}", "recipe": {"model": model, "init": "scratch"}}

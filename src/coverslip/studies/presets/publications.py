@@ -25,6 +25,7 @@ def classes_of(dataset: Dataset) -> list[str]:
 
 
 SMALL_PER_CLASS = 20  # training images per class at the small size
+SCRATCH = ", scratch"  # after the name of a network without its pretrained weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ _VALIDATED_EPOCH = Deviation(
     lambda recipe: (recipe.checkpoint_selection, recipe.checkpoint_selection_set) == ("best", "validation"),
 )
 _VALIDATION_SHARE = Deviation("deviation-training-share", lambda recipe: recipe.split.val > 0, ("split.val",))
-_FOLDS = Deviation("deviation-folds", lambda recipe: bool(recipe.split.folds), ("split.folds",))
+_FOLDS = Deviation("deviation-folds", lambda recipe: bool(recipe.split.folds), ("split.folds", "split.val"))
 _AUXILIARY_HEADS = Deviation("deviation-auxiliary-heads", lambda recipe: recipe.model in ("googlenet", "inception_v3"))
 
 
@@ -318,6 +319,7 @@ EFFICIENTNETV2_CELL = Preset(
         _VALIDATED_EPOCH,
         _AUGMENTATION_RANGES,
         Deviation("deviation-efficientnet-copies", lambda recipe: recipe.split.copies > 0, ("split.copies",)),
+        Deviation("deviation-efficientnet-optimizer", keys=("optimizer",)),
         Deviation("deviation-efficientnet-others", lambda recipe: recipe.model in ("inception_v3", "nasnet_mobile")),
         Deviation("deviation-efficientnet-nasnet", lambda recipe: recipe.model == "nasnet_mobile"),
         Deviation(
@@ -378,6 +380,11 @@ def _from_scratch(row: Changes) -> Changes:
     return {**row, "recipe": {**row["recipe"], "init": "scratch"}}
 
 
+def _renamed_from_scratch(row: Changes) -> Changes:
+    """Return a row from random weights, with another name than the pretrained network with published values."""
+    return {**_from_scratch(row), "name": f"{row['name']}{SCRATCH}"}
+
+
 MOBILEVIT_MN = Preset(
     name="mobilevit-mn",
     citation=(
@@ -394,9 +401,9 @@ MOBILEVIT_MN = Preset(
         "resnet50",
         "alexnet",
     ),
-    small_models=(*map(_from_scratch, (*_TABLE_2, *_TABLE_3[2:])), "mobilenet_v2"),
+    small_models=(*map(_renamed_from_scratch, (*_TABLE_2, *_TABLE_3[2:])), "mobilenet_v2"),
     baseline="MobileViT",
-    small_baseline="MobileViT",
+    small_baseline=f"MobileViT{SCRATCH}",
     primary_metric="balanced_accuracy",
     recipe_model="trans_DSC_SE_NAM",
     recipe={
@@ -415,7 +422,7 @@ MOBILEVIT_MN = Preset(
     },
     protocol={"checkpoint_selection": "best", "split": {"val": 0.2}},
     shortcuts={"image-split": {}, "augmented-validation": {"validation_copies": 4}},
-    own_models=("trans_DSC_SE_NAM", "MobileViT"),
+    own_models=("trans_DSC_SE_NAM", "MobileViT", f"trans_DSC_SE_NAM{SCRATCH}", f"MobileViT{SCRATCH}"),
     deviations=(
         *_DUPLICATES,
         _FOLDS,
@@ -425,6 +432,9 @@ MOBILEVIT_MN = Preset(
             "deviation-mobilevit-repeats",
             lambda recipe: recipe.sampling == "undersample" and recipe.rare_class_repeats > 1,
             ("rare_class_repeats",),
+        ),
+        Deviation(
+            "deviation-mobilevit-validation", lambda recipe: recipe.validation_copies > 0, ("validation_copies",)
         ),
         Deviation("deviation-mobilevit-both-classes", lambda recipe: recipe.augment != augment_named("none")),
         Deviation(
