@@ -106,10 +106,13 @@ def target_points(
     """
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
+
+    def refused(reason: Message) -> tuple[OperatingPoint, OperatingPoint]:
+        point = OperatingPoint(0.5, n, None, None, reason)
+        return _by_class(positive, point, _opposite_point(point, n_other, reason))
+
     if min(n, n_other) < FEWEST_OF_A_CLASS:
-        point = OperatingPoint(0.5, n, None, None, _few_images_reason("this" if n < FEWEST_OF_A_CLASS else "other"))
-        opposite = _opposite_point(point, n_other, point.reason)
-        return (opposite, point) if positive == 1 else (point, opposite)
+        return refused(_few_images_reason("this" if n < FEWEST_OF_A_CLASS else "other"))
     curve = threshold_curve(probability[:, positive], is_positive)
     shares = curve.sensitivity, curve.specificity
     least = [
@@ -118,9 +121,7 @@ def target_points(
     ]
     is_useful = shares[0] + shares[1] - 1 > _least_youden(probability[:, positive], is_positive, group)
     if not is_useful.any():
-        point = OperatingPoint(0.5, n, None, None, message("no-threshold-above-chance"))
-        opposite = _opposite_point(point, n_other, point.reason)
-        return (opposite, point) if positive == 1 else (point, opposite)
+        return refused(message("no-threshold-above-chance"))
     bound = np.where(is_useful, least[0] if aim == "sensitivity" else least[1], 0)
     enough = np.flatnonzero(is_useful & (bound >= min(share, float(bound.max())) - 1e-9))
     k = int(enough[-1] if aim == "sensitivity" else enough[0])  # thresholds rise
@@ -164,7 +165,11 @@ def points_at(
     point = OperatingPoint(
         threshold, int(is_positive.sum()), sensitivity, specificity, None, least_sensitivity, least_specificity
     )
-    opposite = _opposite_point(point, int((~is_positive).sum()), None)
+    return _by_class(positive, point, _opposite_point(point, int((~is_positive).sum()), None))
+
+
+def _by_class(positive: int, point: OperatingPoint, opposite: OperatingPoint) -> tuple[OperatingPoint, OperatingPoint]:
+    """Return the point of the class to detect and that of the other class, in the order of the classes."""
     return (opposite, point) if positive == 1 else (point, opposite)
 
 
