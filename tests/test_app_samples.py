@@ -91,7 +91,7 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
 def test_folders_and_a_table_give_conditions(lab: Lab) -> None:
     """Names of folders are suggested; a table may lack samples and name others."""
     answer = lab.ask("GET")
-    assert answer["folder_conditions"] == {name: name.partition("/")[0] for name in SAMPLES}
+    assert answer["suggested_conditions"] == {"folder": {name: name.partition("/")[0] for name in SAMPLES}}
     assert (answer["n_folders"], answer["n_fields"]) == (len(SAMPLES), 0)
 
     def read(text: str, code: int = 200) -> Json:
@@ -112,6 +112,33 @@ def test_folders_and_a_table_give_conditions(lab: Lab) -> None:
         (f"well,condition\n{first},0\n{first},1\n", "sample-of-two-conditions"),
     ):
         assert read(text, 422)["code"] == code
+
+
+def test_a_column_names_samples_and_conditions_as_on_the_command_line(lab: Lab, tmp_path: Path) -> None:
+    """The groups of a dataset are its samples; an image without a well does not count."""
+    files = sorted((lab.workspace.roots[0] / "new").rglob("*.png"))
+    wells = {file: f"w{k % 6}" if k else "" for k, file in enumerate(files)}
+    table = lab.workspace.roots[0] / "wells.csv"
+    lines = (f"{file},{well},image {k},{well[:1] and int(well[1]) % 2}" for k, (file, well) in enumerate(wells.items()))
+    table.write_text("\n".join(["path,well,name,dose", *lines]) + "\n")
+    images = open_images(lab.workspace, table, is_labeled=False, group="well")
+    prediction = predicted_here(lab.workspace, lab.run, images)
+    answer = lab.ask("GET", prediction=prediction)
+    assert (answer["sampling"]["by"], answer["sampling"]["column"]) == ("column", "well")
+    assert (answer["columns"], answer["n_unmatched"]) == ({"well": 6, "dose": 2}, 1)
+    doses = {f"w{k}": str(k % 2) for k in range(6)}
+    assert answer["suggested_conditions"] == {"dose": doses}
+    file = tmp_path / "predictions.csv"
+    rows = downloaded(lab.client.get(f"{API}/jobs/{prediction}/download/predictions")).splitlines(keepends=True)
+    file.write_text("".join(row for row in rows if ",image 0," not in row))
+    expected = cs.summarise(file, by="well", condition="dose", run=find_job(lab.workspace, lab.run).folder)
+    compared = lab.ask("PUT", prediction=prediction, by="column", column="well", conditions=doses)["summary"]
+    assert {each["sample"]: each["n"] for each in compared["samples"]} == {
+        each.sample: each.n for each in expected.samples if each.sample
+    }
+    assert [each["p"] for each in compared["comparisons"]] == pytest.approx([each.p for each in expected.comparisons])
+    assert lab.ask("PUT", 422, prediction, by="column", column="plate")["code"] == "column-without-samples"
+    assert lab.ask("GET", prediction=prediction)["sampling"]["conditions"] == doses
 
 
 def test_the_result_of_each_class_is_a_sentence_about_the_clearest_difference(lab: Lab) -> None:

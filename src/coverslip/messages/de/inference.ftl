@@ -447,6 +447,9 @@ summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
 no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
+column-without-samples = Kein Bild hat einen Wert in der Spalte „{ $column }“
+    .do = Wählen Sie eine andere Spalte oder Ordner.
+
 sample-table-without-samples = Keine Spalte dieser Tabelle nennt eine Probe. Die erste Probe ist „{ $sample }“
     .do = Schreiben Sie die Namen der Proben in eine Spalte, wie auf der Seite.
 

@@ -447,6 +447,9 @@ summary-without-images = There are no predictions of readable images
 no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
 
+column-without-samples = No image has a value in the column '{ $column }'
+    .do = Choose another column, or folders.
+
 sample-table-without-samples = No column of this table names a sample. The first sample is '{ $sample }'
     .do = Write the names of samples into a column, as on the page.
 

@@ -152,7 +152,7 @@ def read_draw(workspace: Workspace, list_id: str) -> Draw:
             labels = connection.execute(_readings(list_id)).all()
         else:
             classes = classes_of(job)
-            sampling = saved_sampling(job) if draw is None else Sampling.model_validate(draw.sampling)
+            sampling = saved_sampling(workspace, job) if draw is None else Sampling.model_validate(draw.sampling)
             labels = connection.execute(select(blind_labels).where(blind_labels.c.list_id == list_id)).all()
     if job is None:
         first_author = {each.row_id: each.made_by for each in labels if each.is_first}
@@ -213,7 +213,7 @@ def _draw_labeled(workspace: Workspace, dataset_id: str, n: int) -> None:
 
 def _draw_predicted(workspace: Workspace, prediction_id: str, n: int) -> None:
     job = finished_prediction(workspace, prediction_id)
-    sampling, seed = saved_sampling(job), secrets.randbits(32)
+    sampling, seed = saved_sampling(workspace, job), secrets.randbits(32)
     rows = sampled_rows(workspace, job, sampling)
     drawn = [rows.row_ids[k] for k in drawn_images(rows.predictions, n, seed)]
     with write_transaction(workspace.engine) as connection:
@@ -596,7 +596,7 @@ def labels_needed(workspace: Workspace, prediction_id: str, half_width: float) -
         NotFound, Conflict, CoverslipError: as `draw_images`.
     """
     job = finished_prediction(workspace, prediction_id)
-    rows = sampled_rows(workspace, job, saved_sampling(job))
+    rows = sampled_rows(workspace, job, saved_sampling(workspace, job))
     needed = needed_labels(classes_of(job), rows.predictions, measured_run(workspace, job), half_width)
     return LabelsForWidth(half_width, list(needed))
 

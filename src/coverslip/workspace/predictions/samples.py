@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from sqlalchemy import select
 
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
@@ -19,6 +20,7 @@ from coverslip.documented_fields import DocumentedFields, DocumentedModel
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS, Summary
 from coverslip.inference.summarising import (
+    FOLDER,
     SampledPrediction,
     folder_of,
     grouped_rows,
@@ -26,7 +28,7 @@ from coverslip.inference.summarising import (
     summary_of,
 )
 from coverslip.messages import ENGLISH, in_language, text
-from coverslip.objects.table import SERIES
+from coverslip.objects.table import COLUMNS, SERIES
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.proportions_page import (
     assumption_of,
@@ -42,12 +44,14 @@ from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job, find_owned_job
 from coverslip.workspace.lists import Exclusion, Row, as_prediction, images_of_job
 from coverslip.workspace.predictions.state import state_of_prediction
+from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
 
 _SAMPLES_FILE = "samples.json"  # in the folder of the prediction
 _CONDITION, _BLOCK = "condition", "block"  # columns of a table of samples
 _OF_TWO = {_CONDITION: "sample-of-two-conditions", _BLOCK: "sample-of-two-blocks"}
+_NO_SAMPLES = frozenset(COLUMNS) - {"group"}  # columns of objects
 _saving = Lock()
 
 
@@ -56,9 +60,11 @@ class Sampling(DocumentedModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Literal["folder", "field", "pattern"] = "folder"
+    by: Literal["folder", "field", "column", "pattern"] = "folder"
     """`folder`: the folder of each image; `field`: the image file that contains each object, or the series of it;
-    `pattern`: a part of the path."""
+    `column`: a column of the table of the images; `pattern`: a part of the path."""
+    column: str | None = Field(default=None, max_length=200)
+    """Column with the sample of each image, such as patient or well."""
     pattern: str | None = Field(default=None, max_length=500, examples=[r"well_([A-H]\d+)"])
     """Regular expression for the sample in each path: its part `group`, else its first group, else the whole match."""
     control: str | None = Field(default=None, max_length=200)
@@ -91,12 +97,15 @@ class SampledSummary(DocumentedFields):
     n_folders: int
     n_fields: int
     """Files, or series of files, with several images, such as the objects of a field; 0: each image is a file."""
-    folder_conditions: dict[str, str]
-    """The conditions that names of folders suggest: that of the folder of each sample; empty: they do not differ."""
+    columns: dict[str, int]
+    """Columns of the table of the images that can name samples, with their numbers of values."""
+    suggested_conditions: dict[str, dict[str, str]]
+    """By column, or `folder`: the condition of each sample, where it is the same for all images of a sample, and for
+    several samples."""
     n_excluded: int
     """Images that a user excluded, which are not counted."""
     n_unmatched: int
-    """Images whose path the pattern does not match; not counted."""
+    """Images whose path the pattern does not match, or without a value in the column; not counted."""
     n_repeated: int
     """Rows that list an image again; each image counts once."""
 
@@ -131,7 +140,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     summary = _summarize(workspace, job, changed.sampling)
     workspace.owned(job.run.status_file)
     with _saving:
-        if saved_sampling(job) != changed.replaces:
+        if saved_sampling(workspace, job) != changed.replaces:
             raise PreconditionFailed("other-sampling-saved")
         _SavedSampling(**changed.sampling.model_dump()).write(job.folder / _SAMPLES_FILE)
     return summary
@@ -148,7 +157,7 @@ def read_sample_table(workspace: Workspace, prediction_id: str, file: Path) -> S
         CoverslipError: no cell names a sample, there are no conditions, or a sample has two.
     """
     job = finished_prediction(workspace, prediction_id)
-    sampling = saved_sampling(job)
+    sampling = saved_sampling(workspace, job)
     samples = list(dict.fromkeys(row.sample for row in sampled_rows(workspace, job, sampling).predictions))
     names = {name: name for name in samples}
     if sampling.by == "field":
@@ -185,7 +194,7 @@ def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
     job = find_owned_job(workspace, prediction_id, "predict")
     with _saving:
         try:
-            saved_sampling(job)
+            saved_sampling(workspace, job)
         except CoverslipError:
             unused = (file for k in count(1) if not (file := job.folder / f"samples.unreadable-{k}.json").exists())
             return (job.folder / _SAMPLES_FILE).rename(next(unused)).name
@@ -193,15 +202,17 @@ def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
 
 
 def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
-    """Return the proportions in the samples of a prediction, which are its folders if nothing else was saved.
+    """Return the proportions in the samples of a prediction.
+
+    If no others were saved, these are the groups of its dataset that a column states, else the folders.
 
     Raises:
         NotFound: there is no such prediction.
         Conflict: it is not finished, or assumes class proportions or earlier decision thresholds.
-        CoverslipError: no image can be read, or the pattern matches no path.
+        CoverslipError: no image can be read, the pattern matches no path, or the column has no value.
     """
     job = finished_prediction(workspace, prediction_id)
-    return _summarize(workspace, job, saved_sampling(job))
+    return _summarize(workspace, job, saved_sampling(workspace, job))
 
 
 def summary_table(workspace: Workspace, prediction_id: str) -> str:
@@ -239,8 +250,8 @@ def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:
     return job
 
 
-def saved_sampling(job: Job) -> Sampling:
-    """Return how the images divide into samples, as a user chose, or by folder.
+def saved_sampling(workspace: Workspace, job: Job) -> Sampling:
+    """Return how the images divide into samples: as a user chose, else by the groups of the dataset, else by folder.
 
     Raises:
         CoverslipError: what the user chose cannot be read.
@@ -249,7 +260,13 @@ def saved_sampling(job: Job) -> Sampling:
         saved = _SavedSampling.read_if_there(job.folder / _SAMPLES_FILE)
     except BadRun as error:
         raise CoverslipError("unreadable-samples", cause=error) from error
-    return Sampling() if saved is None else Sampling(**saved.model_dump(exclude={"format_version"}))
+    if saved is not None:
+        return Sampling(**saved.model_dump(exclude={"format_version"}))
+    with workspace.engine.connect() as connection:
+        query = select(datasets.c.group_column).where(datasets.c.id == job.dataset_id)
+        column = connection.execute(query).scalar()
+    is_in_table = column is not None and column in images_of_job(workspace, job.id).columns
+    return Sampling(by="column", column=column) if is_in_table else Sampling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,13 +279,15 @@ class SampledRows:
     n_unmatched: int
     n_repeated: int
     n_fields: int
+    columns: dict[str, int]  # those that can name samples, with their numbers of values
+    suggested_conditions: dict[str, dict[str, str]]  # by column, or folder
 
 
 def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledRows:
     """Return the predictions of a job with their samples.
 
     Raises:
-        CoverslipError: no image can be read, or the pattern matches no path.
+        CoverslipError: no image can be read, the pattern matches no path, or the column has no value.
     """
     images = ImagesInProportions()
     counted = [
@@ -301,7 +320,36 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
         n_unmatched=len(counted) - len(pairs),
         n_repeated=images.n_repeated,
         n_fields=len({(row.path, _series_of(row)) for row in counted}),
+        columns=_columns(counted),
+        suggested_conditions=_suggested_conditions(counted, samples, sampling),
     )
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, int]:
+    """Return the columns whose values several images share, with the numbers of these values."""
+    names = [name for name in (rows[0].cells if rows else ()) if name not in _NO_SAMPLES]
+    n_values = {name: len({row.cells.get(name) for row in rows} - {"", None}) for name in names}
+    return {name: n for name, n in n_values.items() if 1 < n <= len(rows) / 2}
+
+
+def _suggested_conditions(
+    rows: Sequence[Row], samples: Sequence[str | None], sampling: Sampling
+) -> dict[str, dict[str, str]]:
+    """Return the values of columns, and the names of folders, that are the same for all images of each sample.
+
+    If samples are folders, the folders that contain them give the conditions.
+    """
+    folders = [folder_of(folder) if sampling.by == "folder" else folder for folder in (folder_of(r.path) for r in rows)]
+    names = short_names(folders)
+    values = {FOLDER: [names[folder] for folder in folders]}
+    values |= {name: [row.cells.get(name, "") for row in rows] for name in _columns(rows)}
+    suggested = {}
+    for name, of_rows in values.items():
+        pairs = {(sample, value) for sample, value in zip(samples, of_rows, strict=True) if sample is not None}
+        conditions = dict(pairs)
+        if len(conditions) == len(pairs) and 1 < len(set(conditions.values())) < len(conditions):
+            suggested[name] = {sample: value for sample, value in sorted(conditions.items()) if value}
+    return suggested
 
 
 def _excluded_rows(workspace: Workspace, job: Job) -> set[int]:
@@ -341,28 +389,12 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
         {name: result_of(summary, name) for name in summary.classes},
         n_folders=len({folder_of(row.prediction.path) for row in rows.predictions}),
         n_fields=rows.n_fields if rows.n_fields < len(rows.predictions) else 0,
-        folder_conditions=_folder_conditions(rows.predictions, sampling),
+        columns=rows.columns,
+        suggested_conditions=rows.suggested_conditions,
         n_excluded=rows.n_excluded,
         n_unmatched=rows.n_unmatched,
         n_repeated=rows.n_repeated,
     )
-
-
-def _folder_conditions(rows: Sequence[SampledPrediction], sampling: Sampling) -> dict[str, str]:
-    """Return the name of the folder that contains all images of each sample, unless it is the same for all.
-
-    If samples are folders, these are the folders that contain them.
-    """
-    folders: dict[str, set[str]] = {}
-    for row in rows:
-        folder = folder_of(row.prediction.path)
-        folders.setdefault(row.sample, set()).add(folder_of(folder) if sampling.by == "folder" else folder)
-    if any(len(of_sample) > 1 for of_sample in folders.values()):
-        return {}
-    of_samples = {sample: folder for sample, (folder,) in folders.items()}
-    names = short_names(of_samples.values())
-    is_useful = 1 < len(names) < len(of_samples)
-    return {sample: names[folder] for sample, folder in of_samples.items() if names[folder]} if is_useful else {}
 
 
 def classes_of(job: Job) -> list[str]:
@@ -371,8 +403,13 @@ def classes_of(job: Job) -> list[str]:
 
 
 def _samples_of(rows: Sequence[Row], sampling: Sampling) -> list[str | None]:
-    """Return the sample of each row; None if the pattern does not match its path."""
+    """Return the sample of each row; None if the pattern does not match its path, or its column has no value."""
     paths = [row.path for row in rows]
+    if sampling.by == "column":
+        cells = [row.cells.get(sampling.column or "") or None for row in rows]
+        if rows and not any(cells):
+            raise CoverslipError("column-without-samples", column=one_line(sampling.column or ""))
+        return cells
     if sampling.by != "pattern":
         places = [folder_of(path) for path in paths] if sampling.by == "folder" else paths
         names = short_names(places)

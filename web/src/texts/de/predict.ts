@@ -188,6 +188,7 @@ export const predict: Texts['predict'] = {
     report: 'Bericht herunterladen (HTML)',
     by: 'Eine Probe ist',
     byFolder: (n) => `Ordner (${count(n)})`,
+    byColumn: (name, n) => `${name} (${count(n)})`,
     byField: (n) => `Gesichtsfeld (${count(n)})`,
     byPattern: 'Teil des Pfads …',
     pattern: 'Muster (regulärer Ausdruck)',
@@ -217,8 +218,8 @@ export const predict: Texts['predict'] = {
       }),
     unmatched: (n) =>
       plural(n, {
-        one: `${count(n)} Bild wird nicht gezählt, weil das Muster nicht auf seinen Pfad passt.`,
-        other: `${count(n)} Bilder werden nicht gezählt, weil das Muster nicht auf ihre Pfade passt.`,
+        one: `${count(n)} Bild gehört zu keiner Probe und wird nicht gezählt.`,
+        other: `${count(n)} Bilder gehören zu keiner Probe und werden nicht gezählt.`,
       }),
     control: 'Verglichen wird',
     controlHelp:
@@ -235,6 +236,7 @@ export const predict: Texts['predict'] = {
     addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
     useFolders: 'Namen der Ordner als Bedingungen verwenden',
+    useColumn: (name) => `Bedingungen aus der Spalte ${name}`,
     table: 'Tabelle der Bedingungen …',
     tableRead: (n, unknown) =>
       plural(n, {
@@ -279,8 +281,8 @@ export const predict: Texts['predict'] = {
     csv: 'Labels herunterladen (CSV)',
     remove: 'Stichprobe entfernen',
     n: 'Bilder je Bedingung',
-    sampling: (by, nConditions) =>
-      `Eine Probe ist ${{ folder: 'ein Ordner', field: 'ein Gesichtsfeld', pattern: 'ein Teil des Dateipfads' }[by]}. ${
+    sampling: (by, column, nConditions) =>
+      `Eine Probe ist ${{ folder: 'ein Ordner', field: 'ein Gesichtsfeld', column: `ein Wert von ${column}`, pattern: 'ein Teil des Dateipfads' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} Probe hat`, other: `${count(nConditions)} Proben haben` })} eine Bedingung.`
           : 'Keine Probe hat eine Bedingung.'

@@ -182,6 +182,7 @@ export const predict = {
     report: 'Download report (HTML)',
     by: 'A sample is',
     byFolder: (n: number) => `folder (${count(n)})`,
+    byColumn: (name: string, n: number) => `${name} (${count(n)})`,
     byField: (n: number) => `field (${count(n)})`,
     byPattern: 'part of the path …',
     pattern: 'Pattern (regular expression)',
@@ -211,8 +212,8 @@ export const predict = {
       }),
     unmatched: (n: number) =>
       plural(n, {
-        one: `${count(n)} image is not counted, because the pattern does not match its path.`,
-        other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
+        one: `${count(n)} image belongs to no sample and is not counted.`,
+        other: `${count(n)} images belong to no sample and are not counted.`,
       }),
     control: 'Compare',
     controlHelp:
@@ -229,6 +230,7 @@ export const predict = {
     addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
     useFolders: 'Use names of folders as conditions',
+    useColumn: (name: string) => `Conditions from column ${name}`,
     table: 'Table of conditions …',
     tableRead: (n: number, unknown: readonly string[]) =>
       plural(n, {
@@ -273,8 +275,8 @@ export const predict = {
     csv: 'Download labels (CSV)',
     remove: 'Remove spot check',
     n: 'Images of each condition',
-    sampling: (by: 'folder' | 'field' | 'pattern', nConditions: number) =>
-      `A sample is ${{ folder: 'a folder', field: 'a field of view', pattern: 'a part of the file path' }[by]}. ${
+    sampling: (by: 'folder' | 'field' | 'column' | 'pattern', column: string, nConditions: number) =>
+      `A sample is ${{ folder: 'a folder', field: 'a field of view', column: `a value of ${column}`, pattern: 'a part of the file path' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} sample has`, other: `${count(nConditions)} samples have` })} a condition.`
           : 'No sample has a condition.'
