@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic_runs import write_run
 
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.inspecting import inspect_dataset
@@ -17,6 +18,10 @@ from coverslip.errors import BadDataset
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import GroupBy
+from coverslip.reports.reported import read_run
+from coverslip.reports.verdict import evidence_of, verdict_of_run
+from coverslip.runs.folder import Run
+from coverslip.runs.results import write_inspection
 
 
 def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> tuple[Dataset, Scan]:
@@ -86,6 +91,17 @@ def test_names_that_mean_nothing_and_classes_give_no_groups_away():
     names = [f"{'abcd'[k // 50]}/{k}.jpg" for k in range(200)]  # numbered class by class
     data, scan = dataset_of(names, [name[0] for name in names], [100.0] * 200)
     assert not any(groups.is_significant for groups in groups_in_names(data, scan))
+
+
+def test_naming_the_groups_is_the_next_step_of_a_training_without_them(tmp_path: Path):
+    """Also in the evidence of an exported classifier, which names no file."""
+    folder = write_run(tmp_path, ("a", "b"), n_test=400)
+    write_inspection(Run(folder).inspection_file, inspect_dataset(*cells_of_patients()))
+    run = read_run(folder)
+    (reason,) = [each for each in verdict_of_run(run).reasons if each.code == "limit-finding" and each.next_step]
+    (stored,) = [each for each in evidence_of(run).reasons if each.code == "limit-finding"]
+    assert reason.action == stored.parameters["action"] == "name-groups"
+    assert "P0" not in str(stored.parameters)
 
 
 def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_more():

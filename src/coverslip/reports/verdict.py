@@ -139,7 +139,7 @@ Result = TypeVar("Result", Evaluation, ReportedRun)
 class Rule(Generic[Result]):
     """A rule on results; its texts are the entry `code` of the catalogue, and its attributes `.meaning` and `.next`.
 
-    Without `.next`, the next step is that of the action. `parameters` can contain another `action`.
+    Without `.next`, the next step is that of the action. `parameters` can contain another `action`, or `next`.
     """
 
     code: str
@@ -160,7 +160,7 @@ class Rule(Generic[Result]):
         """Return the reason with these parameters of its texts."""
         parameters = {**_USUAL, **parameters}
         action: Action = parameters.get("action", self.action)
-        step = ""
+        step = parameters.get("next", "") if self.severity != "note" else ""
         if has_entry(f"{self.code}.next") and self.severity != "note":
             step = text(f"{self.code}.next", **parameters)
         elif action:
@@ -213,7 +213,7 @@ def evidence_of(run: ReportedRun) -> Evidence:
 def _without_file_names(parameters: Json) -> Json:
     """Return the parameters of a reason for an export: only the title of a finding, whose text can name files."""
     title = parameters.get("title")
-    return {"claim": title, "meaning": title} if title else parameters
+    return {**parameters, "claim": title, "meaning": title} if title else parameters
 
 
 def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_external: bool = False) -> Verdict:
@@ -572,6 +572,9 @@ SERIOUS_FINDINGS = (
 )
 
 
+_ACTION_OF_FINDING: dict[str, Action] = {"hidden-groups": "name-groups", "shortcut": "inspect"}
+
+
 def _above_grouped(run: ReportedRun) -> Iterator[Json]:
     """Yield the value of a grouped split if sets can share groups and the run is like an image-level split.
 
@@ -720,7 +723,14 @@ def _findings(run: ReportedRun, *, are_serious: bool) -> Iterator[Json]:
         if is_serious == are_serious and (is_serious or finding.limit):
             localized = finding.localized()
             claim = localized.limit if finding.code == "hidden-groups" else localized.text
-            yield {"claim": claim, "meaning": localized.limit or localized.do, "title": f"{localized.title}."}
+            action = _ACTION_OF_FINDING.get(finding.code, "")
+            yield {
+                "claim": claim,
+                "meaning": localized.limit or localized.do,
+                "title": f"{localized.title}.",
+                "action": action,
+                "next": "" if action else localized.do,
+            }
 
 
 def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
@@ -812,7 +822,7 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-unknown-initialization", "care", lambda run: _when(not run.initialization_is_known), "test-more"),
     Rule("limit-threshold-not-measured", "care", _threshold_not_measured, "test-more", is_about_training=True),
     Rule("limit-decision-after-test", "care", _decided_after_test, "test-more", is_about_training=True),
-    Rule("limit-finding", "care", lambda run: _findings(run, are_serious=True), "inspect", is_about_training=True),
+    Rule("limit-finding", "care", lambda run: _findings(run, are_serious=True), is_about_training=True),
     Rule(
         "limit-classifier-not-measured",
         "note",
