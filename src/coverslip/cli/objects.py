@@ -37,6 +37,7 @@ def objects(
     pixel_size_um: Annotated[float | None, option("--pixel-size-um UM", "help-objects-pixel-size")] = None,
     group: Annotated[str | None, option("--group COLUMN", "help-objects-group")] = None,
     group_pattern: Annotated[str | None, option("--group-pattern RE", "help-objects-group-pattern")] = None,
+    measure: Annotated[bool, option("--measure", "help-objects-measure")] = False,
     dry_run: Annotated[bool, option("--dry-run", "help-objects-dry-run")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +62,8 @@ def objects(
       coverslip objects fields/ --points points/ --size 80 --out objects.csv
 
       coverslip objects fields/ --finder classical --finder-set diameter=12 --finder-set unit=um
+
+      coverslip objects fields/ --masks masks/ --measure
 
       coverslip train objects.csv --set crop_margin=0.2
     """
@@ -91,6 +94,7 @@ def objects(
                 pixel_size_um=pixel_size_um,
                 group=group,
                 group_pattern=group_pattern,
+                measure=measure,
                 emit=emit,
             )
     except CoverslipError:

@@ -22,6 +22,7 @@ from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
 from coverslip.objects.finding import FinderSettings
+from coverslip.objects.measuring import measured
 from coverslip.objects.object_files import (
     LABEL_SUFFIXES,
     OBJECT_SUFFIXES,
@@ -436,6 +437,7 @@ def collect_objects(
     pixel_size_um: float | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    measure: bool = False,
     emit: Emit = show,
 ) -> ObjectsSummary:
     r"""Collect the objects in fields of view into one table, which `train`, `predict` and `inspect` read.
@@ -462,6 +464,8 @@ def collect_objects(
             Objects of a group stay in the same set; by default, each field is a group.
         group_pattern: regular expression for the group of a field in its path, as of `open_dataset`. Other named parts,
             such as `(?P<plate>P\d+)_(?P<well>[A-H]\d+)`, become further columns of the table of objects.
+        measure: whether the table gets the area, perimeter and solidity of each object, and the mean and the sum of its
+            pixels in each channel.
         emit: receives progress and notes.
 
     Returns:
@@ -495,6 +499,7 @@ def collect_objects(
         size, choices = PointSize(size_px, size_um), TableChoices(columns or {}, unit)
         objects, summary = read_objects_of(source, names, paths, size=size, choices=choices, emit=emit)
     if out is not None:
+        objects = measured(objects, emit) if measure else objects
         objects.write_csv(Path(out), progress_reporter(emit, "writing-objects", "objects"))
     return summary
 

@@ -172,6 +172,8 @@ def _feature(predicted: PredictedObjects, position: int) -> Json:
         properties["classification"] = {"name": name, "color": _rgb(predicted, position)}
         if (probability := predicted.known_probability(position)) is not None:
             properties["measurements"] = {"probability": round(probability, 6)}
+    if measurements := objects.measurements(position):
+        properties["measurements"] = {**properties.get("measurements", {}), **measurements}
     if decision := str(predicted.decision[position]):
         properties["metadata"]["decision"] = decision
     geometry = _geometry(objects, position)
@@ -193,22 +195,13 @@ def _rgb(predicted: PredictedObjects, position: int) -> list[int]:
 
 
 def _geometry(objects: Objects, position: int) -> Json:
-    polygons = polygons_of(objects, position)
+    polygons = objects.polygons(position)
     if len(polygons[0][0]) == 1:
         return {"type": "Point", "coordinates": _coordinates(polygons[0][0])[0]}
     closed = [[[*(points := _coordinates(ring)), points[0]] for ring in polygon] for polygon in polygons]
     if len(closed) == 1:
         return {"type": "Polygon", "coordinates": closed[0]}
     return {"type": "MultiPolygon", "coordinates": closed}
-
-
-def polygons_of(objects: Objects, position: int, *, with_box_of_points: bool = False) -> list[list[Array]]:
-    """Return the polygons of an object; its box if it has no outline, or optionally if it is a point."""
-    polygons = objects.outlines.polygons(position)
-    if polygons and not (with_box_of_points and len(polygons[0][0]) == 1):
-        return polygons
-    x, y, width, height = objects.box[position].tolist()
-    return [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)]]
 
 
 def _coordinates(ring: Array) -> list[list[float]]:
@@ -298,9 +291,10 @@ def _shapes(predicted: PredictedObjects, position: int, number: int) -> Iterator
     if (probability := predicted.known_probability(position)) is not None:
         about["probability"] = round(probability, 6)
     about |= {axis: int(at[position]) for axis, at in (("t", objects.t), ("z", objects.z)) if at[position] != UNKNOWN}
-    polygons = polygons_of(objects, position)
+    polygons = objects.polygons(position)
     if any(len(polygon) > 1 for polygon in polygons):
-        mask, (left, top) = _mask_in_box(objects, position)
+        left, top, *_ = box = objects.box[position].tolist()
+        mask = objects.mask([position], box)
         corners = [[left, top], [left + mask.shape[1] - 1, top + mask.shape[0] - 1]]
         yield {**about, "shape_type": "mask", "points": corners, "mask": _png(mask)}
         return
@@ -310,20 +304,11 @@ def _shapes(predicted: PredictedObjects, position: int, number: int) -> Iterator
         yield {**about, "shape_type": kind, "points": _coordinates(polygon[0])}
 
 
-def _mask_in_box(objects: Objects, position: int) -> tuple[Array, tuple[int, int]]:
-    """Return the mask of an object in its box, and the left upper corner of the box."""
-    x, y, width, height = objects.box[position].tolist()
-    polygons = [[ring - np.array([x, y], np.float32) for ring in each] for each in polygons_of(objects, position)]
-    builder = OutlineBuilder()
-    builder.add(polygons)
-    return fill_outlines(builder.finish(), np.ones(1, np.uint8), (height, width)), (x, y)
-
-
 def _png(mask: Array) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(mask > 0).save(buffer, "PNG")
+    Image.fromarray(mask).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -351,7 +336,7 @@ def _roi(predicted: PredictedObjects, position: int, name: str) -> bytes:
     from roifile import ROI_TYPE, ImagejRoi
 
     objects = predicted.objects
-    polygons = polygons_of(objects, position)
+    polygons = objects.polygons(position)
     is_single = len(polygons) == 1 and len(polygons[0]) == 1
     roi = ImagejRoi.frompoints(polygons[0][0].astype(np.float32), name=name)
     if not is_single:
@@ -438,7 +423,7 @@ def _with_boxes(objects: Objects, positions: Array) -> Outlines:
     """Return the outlines of objects, with boxes for points and objects without an outline."""
     builder = OutlineBuilder()
     for position in positions.tolist():
-        builder.add(polygons_of(objects, position, with_box_of_points=True))
+        builder.add(objects.polygons(position, with_box_of_points=True))
     return builder.finish()
 
 
@@ -478,12 +463,14 @@ def prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, s
 def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgress) -> Path:
     """Write a table that joins with those of CellProfiler, whose positions count centers of pixels from 0."""
     objects = predicted.objects
+    names_of = {name: _name_in_cellprofiler(name) for name in objects.measured}
 
     def rows() -> Iterator[Sequence[object]]:
         names = [name_as_text(field.path.name) for field in objects.fields]
         for position in range(len(objects)):
             field = int(objects.field[position])
             x, y = _center(objects, position)
+            values = objects.measurements(position)
             yield (
                 field + 1,
                 str(objects.object_id[position]),
@@ -491,11 +478,27 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
                 ReadyCell(f"{x - 0.5:.3f}"),
                 ReadyCell(f"{y - 0.5:.3f}"),
                 *prediction_cells(predicted, position),
+                *(ReadyCell(f"{value:.10g}") if (value := values.get(name)) is not None else "" for name in names_of),
             )
             report(field + 1, len(objects.fields))
 
     columns = ("ImageNumber", "ObjectNumber", "FileName", "Location_Center_X", "Location_Center_Y")
-    return write_csv(file, (*columns, *_PREDICTION_COLUMNS), rows())
+    return write_csv(file, (*columns, *_PREDICTION_COLUMNS, *names_of.values()), rows())
+
+
+def _name_in_cellprofiler(column: str) -> str:
+    """Return the name of a measurement in CellProfiler; solidity is that of the convex hull of pixels there, too."""
+    name, _, channel = column.partition(" ")
+    return _CELLPROFILER_NAMES[name] + (f"_{channel}" if channel else "")
+
+
+_CELLPROFILER_NAMES = {
+    "area_px": "AreaShape_Area",
+    "perimeter_px": "AreaShape_Perimeter",
+    "solidity": "AreaShape_Solidity",
+    "intensity_mean": "Intensity_MeanIntensity",
+    "intensity_sum": "Intensity_IntegratedIntensity",
+}
 
 
 def _center(objects: Objects, position: int) -> tuple[float, float]:
@@ -691,15 +694,7 @@ def _masks(objects: Objects, position: int, first: int, end: int, region: Sequen
         of_object = plane[position - first]
         is_near &= (plane == of_object) | (plane == UNKNOWN) | (of_object == UNKNOWN)
     near = [first + int(k) for k in np.flatnonzero(is_near) if first + int(k) != position]
-
-    def mask_of(positions: Sequence[int]) -> Array:
-        builder = OutlineBuilder()
-        for each in positions:
-            polygons = polygons_of(objects, each, with_box_of_points=True)
-            builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
-        return fill_outlines(builder.finish(), np.ones(len(positions), np.uint8), (height, width)) > 0
-
-    return mask_of(near), mask_of([position])
+    return objects.mask(near, region), objects.mask([position], region)
 
 
 def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, field: FieldImage) -> None:

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -30,7 +31,7 @@ from coverslip.events import OnProgress
 from coverslip.files import check_replaceable, stated_paths, write_csv
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import PixelSize
-from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, outlines_of_wkt
 from coverslip.table_cells import number_of, with_decimal_point
 
 COLUMNS = (
@@ -41,6 +42,14 @@ FINDER = "finder"  # the column that states how a finder found the object; see `
 _BEGINS_WITH = ",".join(COLUMNS[:4]).encode()
 SERIES = "#series="  # before the number at the end of the name of a field that is one of several series of its file
 UNKNOWN = -1  # in columns of integers
+# Columns with measurements (see `measuring.py`), of shapes, and of each channel, whose name follows.
+SHAPE = ("area_px", "perimeter_px", "solidity")
+INTENSITY = ("intensity_mean", "intensity_sum")
+
+
+def is_measurement(column: str) -> bool:
+    """Return whether a column of a table of objects has measurements."""
+    return column in SHAPE or column.partition(" ")[0] in INTENSITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class Objects:
     at_edge: Array  # (n,) int8: 1 if the object touches the edge of its field, else 0; -1: unknown
     label: Array  # (n,) int32 positions in `labels`; -1: unknown
     labels: tuple[str, ...]
+    measured: Mapping[str, Array] = attribute(default_factory=dict)  # (n,) float64 by column; NaN: unknown
 
     def __len__(self) -> int:
         return len(self.field)
@@ -101,6 +111,33 @@ class Objects:
         t, z = int(self.t[position]), int(self.z[position])
         tag = f"{f'#t={t}' if t > 0 else ''}{f'#z={z}' if z > 0 else ''}"
         return f"{self.fields[self.field[position]].name}{tag}#{self.object_id[position]}"
+
+    def polygons(self, position: int, *, with_box_of_points: bool = False) -> list[list[Array]]:
+        """Return the polygons of an object; its box if it has no outline, or optionally if it is a point."""
+        polygons = self.outlines.polygons(position)
+        if polygons and not (with_box_of_points and len(polygons[0][0]) == 1):
+            return polygons
+        x, y, width, height = self.box[position].tolist()
+        return [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)]]
+
+    def mask(self, positions: Sequence[int], region: Sequence[int]) -> Array:
+        """Return the (height, width) bool pixels of a region that belong to one of these objects, or to its box.
+
+        Args:
+            positions: of the objects.
+            region: x, y, width, height in pixels.
+        """
+        left, top, width, height = region
+        builder = OutlineBuilder()
+        for position in positions:
+            polygons = self.polygons(position, with_box_of_points=True)
+            builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
+        return fill_outlines(builder.finish(), np.ones(len(positions), np.uint8), (height, width)) > 0
+
+    def measurements(self, position: int) -> dict[str, float]:
+        """Return the known measurements of an object."""
+        values = {name: float(column[position]) for name, column in self.measured.items()}
+        return {name: value for name, value in values.items() if not math.isnan(value)}
 
     @property
     def image_ids(self) -> Iterator[str]:
@@ -123,6 +160,7 @@ class Objects:
         states_size = any(field.is_pixel_size_stated for field in self.fields)
         more = list(dict.fromkeys(name for field in self.fields for name, _ in field.about))
         about = [[dict(field.about).get(name, "") for name in more] for field in self.fields]
+        measured = list(self.measured.values())
 
         def rows() -> Iterator[list[object]]:
             for position, outline in enumerate(self.outlines.wkt()):
@@ -142,6 +180,7 @@ class Objects:
                     "" if at_edge == UNKNOWN else at_edge,
                     "" if label == UNKNOWN else self.labels[label],
                     field.group,
+                    *("" if math.isnan(value := column[position]) else f"{value:.10g}" for column in measured),
                     *about[field_index],
                 ]
                 if states_size:
@@ -150,7 +189,7 @@ class Objects:
                 if position % 5_000 == 0:
                     report(position, len(self))
 
-        write_csv(file, (*COLUMNS, *more, *(("pixel_size_um",) if states_size else ())), rows())
+        write_csv(file, (*COLUMNS, *self.measured, *more, *(("pixel_size_um",) if states_size else ())), rows())
         report(len(self), len(self))
 
 
@@ -161,6 +200,7 @@ class ObjectRows:
         self.outlines = OutlineBuilder()
         self.object_id, self.t, self.z = list[str](), array("i"), array("i")
         self._labels, self._boxes = list[str](), array("d")
+        self.measured: dict[str, array[float]] = {}
 
     def append(self, box: Sequence[float], *, object_id: str, label: str, t: int, z: int) -> None:
         """Add an object, after its outline. Arguments as of `ObjectsBuilder.add`."""
@@ -180,6 +220,7 @@ class ObjectRows:
             t=np.frombuffer(self.t, np.int32),
             z=np.frombuffer(self.z, np.int32),
             labels=self._labels,
+            measured={name: np.frombuffer(values, np.float64) for name, values in self.measured.items()},
         )
 
 
@@ -191,6 +232,7 @@ class ObjectsBuilder:
         self._outlines = OutlineBuilder()
         self._labels: dict[str, int] = {}
         self._columns: dict[str, list[Array]] = {}
+        self._measured: dict[str, list[Array]] = {}
 
     def add(
         self,
@@ -202,6 +244,7 @@ class ObjectsBuilder:
         t: Sequence[int] | Array | int = UNKNOWN,
         z: Sequence[int] | Array | int = UNKNOWN,
         labels: Sequence[str] | None = None,
+        measured: Mapping[str, Array] | None = None,
     ) -> None:
         """Add n objects of a field, of which none was added before.
 
@@ -212,6 +255,7 @@ class ObjectsBuilder:
             boxes: (n, 4) left, top, right, bottom in pixels, with decimals; NaN or None: that of the outline.
             t, z: of each object, or of all of them.
             labels: of each object; empty: unknown.
+            measured: (n,) measurements, in the same columns for all fields; None: there are none.
         """
         n = len(outlines)
         extent = outlines.boxes()
@@ -236,6 +280,8 @@ class ObjectsBuilder:
         }
         for name, column in columns.items():
             self._columns.setdefault(name, []).append(column)
+        for name, column in (measured or {}).items():
+            self._measured.setdefault(name, []).append(column)
         self._outlines.add_all(outlines)
         self._fields.append(field)
 
@@ -248,7 +294,11 @@ class ObjectsBuilder:
         if not columns:
             raise ValueError("no field was added")
         return Objects(
-            fields=tuple(self._fields), outlines=self._outlines.finish(), labels=tuple(self._labels), **columns
+            fields=tuple(self._fields),
+            outlines=self._outlines.finish(),
+            labels=tuple(self._labels),
+            measured={name: np.concatenate(parts) for name, parts in self._measured.items()},
+            **columns,
         )
 
 
@@ -267,11 +317,12 @@ def read_objects(file: Path) -> Objects:
     fields: dict[tuple[str, ...], _Rows] = {}
     table, faults = open_text_table(file), RowFaults(file)
     header = table.columns
-    at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
+    names = (*COLUMNS, "pixel_size_um", *filter(is_measurement, header))
+    at = {name: header.index(name) for name in names if name in header}
     refuse_duplicates(header, set(at), file)
     if missing := [name for name in _NEEDED if name not in at]:
         raise BadDataset("objects-without-column", file=file, column=missing[0])
-    rows = table.rows({at[name]: name for name in _NUMBERS if name in at})
+    rows = table.rows({k: name for name, k in at.items() if name in _NUMBERS or is_measurement(name)})
     for line, cells in islice(rows, 1, None):
         row = {name: cells[k] for name, k in at.items()}
         key = tuple(row.get(name, "") for name in _OF_FIELD)
@@ -317,6 +368,10 @@ class _Rows(ObjectRows):
             raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
         for name, cell in self.stated.items():
             self.stated[name] = cell or row.get(name, "")
+        for name in filter(is_measurement, row):
+            if (value := number_of(row[name]) if row[name] else math.nan) is None:
+                raise CellFault("cell-not-a-number", column=name, value=one_line(row[name], 40))
+            self.measured.setdefault(name, array("d")).append(value)
         box = x, y, x + width, y + height
         self.append(box, object_id=row["object_id"], label=row.get("label", ""), t=t, z=z)
 

@@ -86,6 +86,8 @@ class ObjectsToCollect(FinderToPreview):
     group_pattern: OneName | None = None
     """A regular expression that finds the group of each field in its path. Other named parts become columns of the
     objects. Null: the groups of the dataset."""
+    measure: bool = False
+    """Whether each object gets its area, perimeter and solidity, and the mean and sum of its pixels in each channel."""
 
     @model_validator(mode="after")
     def _check_paths(self) -> "ObjectsToCollect":
@@ -395,6 +397,7 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
         unit=arguments["unit"],
         pixel_size_um=arguments["pixel_size_um"],
         group_pattern=arguments["group_pattern"] or None,
+        measure=arguments["measure"],
         emit=handle,
     )
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")

@@ -10,6 +10,8 @@ no-readable-field = { $n_files ->
 
 field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }
 
+field-not-measured = Die Intensitäten der Objekte im Gesichtsfeld { $field } sind nicht gemessen. { $reason }
+
 more-fields-unreadable = { $n_fields ->
         [one] Ein weiteres Gesichtsfeld ist nicht lesbar.
        *[other] { $n_fields } weitere Gesichtsfelder sind nicht lesbar.

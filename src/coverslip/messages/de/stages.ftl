@@ -19,6 +19,8 @@ stage-reading-objects = Objekte lesen
 
 stage-finding-objects = Objekte suchen
 
+stage-measuring-objects = Objekte messen
+
 stage-tracing-objects = Objekte umranden
 
 stage-exporting-crops = Ausschnitte schreiben

@@ -266,6 +266,8 @@ help-export-objects-z = Z-plane of crops, if the table of objects states none: i
 
 help-export-objects-mask-neighbors = Give pixels of other objects in a crop the median of its background.
 
+help-objects-measure = Add columns with area, perimeter and solidity of each object, and the mean and sum of its pixels in each channel.
+
 help-objects-dry-run = Show what is recognized (format, columns, unit, names, groups, first rows) without writing the table.
 
 # coverslip predict

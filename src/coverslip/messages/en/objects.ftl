@@ -10,6 +10,8 @@ no-readable-field = None of the { $n_files ->
 
 field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }
 
+field-not-measured = The intensities of the objects in the field { $field } are not measured. { $reason }
+
 more-fields-unreadable = { $n_fields ->
         [one] One more field cannot be read.
        *[other] { $n_fields } more fields cannot be read.

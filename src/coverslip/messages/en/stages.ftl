@@ -19,6 +19,8 @@ stage-reading-objects = reading objects
 
 stage-finding-objects = finding objects
 
+stage-measuring-objects = measuring objects
+
 stage-tracing-objects = tracing objects
 
 stage-exporting-crops = writing crops

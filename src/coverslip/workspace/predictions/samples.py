@@ -28,7 +28,7 @@ from coverslip.inference.summarising import (
     summary_of,
 )
 from coverslip.messages import ENGLISH, in_language, text
-from coverslip.objects.table import COLUMNS, SERIES
+from coverslip.objects.table import COLUMNS, SERIES, is_measurement
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.proportions_page import (
     assumption_of,
@@ -327,7 +327,7 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
 
 def _columns(rows: Sequence[Row]) -> dict[str, int]:
     """Return the columns whose values several images share, with the numbers of these values."""
-    names = [name for name in (rows[0].cells if rows else ()) if name not in _NO_SAMPLES]
+    names = [name for name in (rows[0].cells if rows else ()) if name not in _NO_SAMPLES and not is_measurement(name)]
     n_values = {name: len({row.cells.get(name) for row in rows} - {"", None}) for name in names}
     return {name: n for name, n in n_values.items() if 1 < n <= len(rows) / 2}
 

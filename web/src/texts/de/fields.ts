@@ -100,6 +100,7 @@ export const fields: Texts['fields'] = {
     unit: 'Einheit der Positionen',
     units: { px: 'Pixel', um: 'µm' },
     unitOfColumns: 'automatisch',
+    measure: 'Fläche, Form und Intensität jedes Objekts messen',
     pixelSize: 'Pixelgröße in µm, wenn die Dateien sie nicht angeben',
     start: 'Objekte lesen',
     waiting: 'Wartet auf Objekte eines anderen Datensatzes',

@@ -91,6 +91,7 @@ export const fields = {
     unit: 'Unit of the positions',
     units: { px: 'pixels', um: 'µm' },
     unitOfColumns: 'automatic',
+    measure: 'Measure area, shape and intensity of each object',
     pixelSize: 'Pixel size in µm, if the files do not declare it',
     start: 'Read objects',
     waiting: 'Waiting for objects of another dataset',
