@@ -93,6 +93,17 @@ def test_names_that_mean_nothing_and_classes_give_no_groups_away():
     assert not any(groups.is_significant for groups in groups_in_names(data, scan))
 
 
+def test_copies_that_share_a_name_are_no_groups():
+    """Fifty images, each four times in a row of numbers: copies resemble each other without a common patient."""
+    rng = np.random.default_rng(1)
+    labels, levels = np.array(["a", "b"])[rng.integers(0, 2, 50)].repeat(4), rng.normal(100, 20, 50).repeat(4)
+    names = [f"{label}/cell{i // 4:02}_{i % 4}.png" for i, label in enumerate(labels)]
+    data, scan = dataset_of(names, labels.tolist(), levels.tolist())
+    assert inspect_dataset(data, scan).of("hidden-groups")
+    copies = tuple(fact._replace(pixel_hash=str(i // 4)) for i, fact in enumerate(scan.facts))
+    assert not inspect_dataset(data, Scan(copies)).of("hidden-groups")
+
+
 def test_naming_the_groups_is_the_next_step_of_a_training_without_them(tmp_path: Path):
     """Also in the evidence of an exported classifier, which names no file."""
     folder = write_run(tmp_path, ("a", "b"), n_test=400)

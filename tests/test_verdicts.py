@@ -9,7 +9,7 @@ import pytest
 from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
-from coverslip.messages import has_entry, in_language
+from coverslip.messages import has_entry, in_language, text
 from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of
 
 
@@ -83,8 +83,20 @@ CASES = {
         "limit-not-above-chance",
     ),
     "slightly better than guessing": (spread([[580, 420], [420, 580]]), "no", "limit-not-above-chance"),
+    "62 of 100 where 50 are by chance": (spread([[310, 190], [190, 310]]), "no", "limit-not-above-chance"),
     "one of three classes lost": (spread([[95, 5, 0], [3, 97, 0], [60, 35, 5]]), "no", "limit-class-lost"),
     "one of eight classes lost": (spread(one_lost_of_many), "care", "limit-class-lost-of-many"),
+    "none of 100 found, in few groups": (
+        measured([[90, 10, 0, 0], [5, 95, 0, 0], [0, 0, 100, 0], [50, 50, 0, 0]], n_groups=15),
+        "care",
+        "limit-class-lost-of-many",
+    ),
+    "one of three never found, in few groups": (
+        measured([[90, 10, 0], [5, 95, 0], [50, 50, 0]], n_groups=15),
+        "no",
+        "limit-class-lost",
+    ),
+    "2 of 3 of the rare class": (measured([[300, 0], [1, 2]]), "unknown", "limit-unsure-classes"),
     "finds 3 of 9 without false alarms": (measured([[100, 0], [6, 3]]), "care", "limit-unsure-classes"),
     "a class with 0 of 4": (measured([*two_right_classes, [2, 2, 0]]), "care", "limit-unsure-classes"),
     "a class with 1 of 9": (measured([*two_right_classes, [4, 4, 1]]), "care", "limit-weak-classes"),
@@ -119,6 +131,7 @@ CASES = {
         "limit-class-without-test-image",
     ),
     "uncalibrated": (measured([[270, 30], [30, 270]], n_groups=20, confidence=0.999), "care", "limit-miscalibrated"),
+    "too low probabilities": (measured([[190, 10], [10, 190]], n_groups=20, confidence=0.7), "yes", None),
     "no image": (
         empty_evaluation(("a", "b"), split="test", primary="macro_f1", reason="none"),
         "unknown",
@@ -215,12 +228,25 @@ def test_cross_validation_is_a_next_step_of_a_single_split_only() -> None:
 
 
 def test_probabilities_are_too_high_or_too_low() -> None:
-    (rule,) = (rule for rule in RULES_OF_METRICS if rule.code == "limit-miscalibrated")
+    rules = [rule for rule in RULES_OF_METRICS if rule.code == "limit-miscalibrated"]
+
+    def found(metrics: Evaluation) -> list[tuple[str, str]]:
+        return [(rule.severity, each["kind"]) for rule in rules for each in rule.parameters(metrics)]
+
     for case in ("uncalibrated", "worse than guessing"):
-        assert [each["kind"] for each in rule.parameters(CASES[case][0])] == ["high"]
-    modest = measured([[270, 30], [30, 270]], n_groups=20, confidence=0.6)
-    assert [each["kind"] for each in rule.parameters(modest)] == ["low"]
-    assert not list(rule.parameters(measured([[8, 0], [0, 8]], confidence=0.9)))  # too few images to say
+        assert found(CASES[case][0]) == [("care", "high")]
+    assert found(measured([[270, 30], [30, 270]], n_groups=20, confidence=0.6)) == [("note", "low")]
+    assert not found(measured([[8, 0], [0, 8]], confidence=0.9))  # too few images to say
+
+
+def test_two_classes_that_are_confused_with_each_other_are_the_next_step() -> None:
+    counts = [[200, 0, 0, 0], [0, 200, 0, 0], [0, 0, 105, 95], [0, 0, 98, 102]]
+    verdict = verdict_of(measured(counts, n_groups=20))
+    assert all(f"class {k}" in verdict.next_step for k in (2, 3))
+    merged = text("verdict-action", action="label-more", classes="x", confused="y")
+    assert merged.partition("y")[2][:30] in verdict.next_step
+    apart = measured([[200, 0, 0], [0, 200, 0], [60, 60, 80]], n_groups=20)
+    assert merged.partition("y")[2][:30] not in verdict_of(apart).next_step
 
 
 def test_numbers_of_test_images_are_not_shown_as_certain() -> None:

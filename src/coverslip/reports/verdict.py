@@ -5,15 +5,19 @@ are also the limitations of the result.
 
 A rule on a metric compares one end of its 95% confidence interval with a limit. If the interval is on the wrong side,
 the fault is shown. If the interval includes the limit, the test is too small to exclude the fault, which the reason
-says. Numbers of images or errors decide nothing by themselves.
+says. Numbers of images or errors decide nothing by themselves, except that a class counts as lost if none of many
+images is recognized.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
 
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
@@ -63,12 +67,14 @@ _SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
 # Faults that are not excluded; after those that are shown.
 _GUESSING = "limit-not-above-chance"  # then what is not excluded says nothing more, nor does the largest class
 _NOT_EXCLUDED = ("limit-unsure-classes", "limit-unsure-predictions", "limit-wide-interval", "limit-unsure-average")
+# Labels are suspect in many trainings with correct labels, too, above all where classes are hard to recognize.
+_AFTER_SHOWN = ("limit-wrong-labels",)
 
 # Limits, of ends of 95% confidence intervals.
 
 LOST_RECALL = 0.2  # upper end of the recall up to which a class counts as lost
 HALF = 0.5  # of the images of a class, of its predictions, or of the way from chance to 1
-USELESS = 0.25  # upper end of the share of the way from chance to 1 that balanced accuracy reaches
+USELESS = 1 / 3  # upper end of the share of the way from chance to 1 that balanced accuracy reaches
 RANKED = 0.75  # lower end of macro-AUROC, above which thresholds are the cause of a low balanced accuracy
 MANY_MISSED = 0.75  # upper end of the recall up to which many images are missed, whatever further test images show
 MOST_WIDTH = 0.2  # of the intervals of accuracy and the primary metric
@@ -78,6 +84,7 @@ MISCALIBRATED = 0.05  # nearer end of mean probability minus accuracy, or lower 
 MUCH_LOWER = 0.1  # less: upper end of the difference of mean recall to that on the own test set
 UNFAMILIAR = 0.2  # lower end of the share of the images of an external test set
 WRONG_LABELS = 0.02  # lower end of the share of the clearest images that have a label of another class
+MANY_WRONG_LABELS = 0.1  # in the same way
 MARKED_RECALL, MARKED_SPECIFICITY = 0.75, 0.85  # lower ends, of a class by the border of the images alone
 
 
@@ -126,6 +133,7 @@ class Verdict:
 _USUAL: Json = {
     "classes": "none",
     "predicted": "none",
+    "confused": "none",
     "n_needed": 0,
     "has_groups": False,
     "can_have_folds": False,
@@ -227,7 +235,13 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
     reasons = [*reasons, *_reasons(RULES_OF_METRICS, metrics)]  # causes first
     if any(reason.code == _GUESSING for reason in reasons):
         reasons = [reason for reason in reasons if reason.code not in (*_NOT_EXCLUDED, "limit-like-majority-class")]
-    reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
+    reasons.sort(
+        key=lambda reason: (
+            _SEVERITIES.index(reason.severity),
+            reason.code in _NOT_EXCLUDED,
+            reason.code in _AFTER_SHOWN,
+        )
+    )
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
     if worst is not None and worst.code == _EXTERNAL:
@@ -271,6 +285,7 @@ def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
 
 _MOST_CLASSES = 3  # that are named
 _ENOUGH = 30  # test images of a class; then the interval of its recall is narrower than .4
+_ENOUGH_MISSED = 20  # test images of a class none of which is recognized, so that it counts as lost
 _FEW_IMAGES, _RARE = 100, 10  # test images in total, and per class, for notes
 
 
@@ -404,7 +419,10 @@ def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-
 
 
 def _lost_classes(metrics: Evaluation) -> list[tuple[str, Metric]]:
-    return [row for row in _shares(metrics, "recall") if _ends(row[1])[1] < LOST_RECALL]
+    """Return the classes of which almost no image is recognized, or none of many, whatever the groups of these."""
+    rows = _shares(metrics, "recall")
+    missed = {label for label, recall in rows if not recall.value and (recall.n_images or 0) >= _ENOUGH_MISSED}
+    return [(label, recall) for label, recall in rows if label in missed or _ends(recall)[1] < LOST_RECALL]
 
 
 def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
@@ -412,6 +430,13 @@ def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     lost = _lost_classes(metrics)
     has_many = len(_shares(metrics, "recall")) > 3 * len(lost)
     yield from _when(bool(lost) and has_many == is_of_many, **_shares_in_words(lost))
+
+
+def _unknown_of_two(metrics: Evaluation) -> Iterator[Json]:
+    """Yield a class of two if the interval of its recall contains most values: it is half of the task."""
+    rows = [row for row in _shares(metrics, "recall") if row[1].is_useless] if len(metrics.classes) == 2 else []
+    n_needed = _ENOUGH if rows else 0
+    yield from _when(bool(rows), is_below=False, n_needed=n_needed, **_shares_in_words(rows))
 
 
 def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
@@ -428,7 +453,26 @@ def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
         if of_kind := [row for row in rows if (row[0] in has_many_missed) == is_below]:
             n_needed = _ENOUGH if min(recall.n_images or 0 for _, recall in of_kind) < _ENOUGH else 0
             action = "label-more" if is_below else "test-more"
-            yield {"is_below": is_below, "action": action, "n_needed": n_needed, **_shares_in_words(of_kind)}
+            confused = _confused(metrics, [label for label, _ in of_kind]) if is_below else ()
+            yield {
+                "is_below": is_below,
+                "action": action,
+                "n_needed": n_needed,
+                "confused": listed([text("verdict-class", label=label) for label in confused]) or "none",
+                **_shares_in_words(of_kind),
+            }
+
+
+def _confused(metrics: Evaluation, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the first two of these classes of which most errors are the other one."""
+    wrong = np.array(metrics.confusion_matrix, dtype=float)
+    np.fill_diagonal(wrong, 0)
+    position = {label: metrics.classes.index(label) for label in labels}
+    for first, second in combinations(labels, 2):
+        pair = position[first], position[second]
+        if all(2 * wrong[row, column] > wrong[row].sum() for row, column in (pair, pair[::-1])):
+            return first, second
+    return ()
 
 
 def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
@@ -469,11 +513,18 @@ def _wide(metrics: Evaluation) -> Iterator[Json]:
         yield {"metric": title, "low": low, "high": high}
 
 
-def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:
-    """Yield a mean probability that is too high or too low, or else a calibration error above chance."""
+def _miscalibrated(metrics: Evaluation, *, is_too_low: bool) -> Iterator[Json]:
+    """Yield a mean probability that is too high, or else a calibration error above chance; or one that is too low.
+
+    Too low probabilities are on the safe side: more predictions are uncertain, and none is trusted too much.
+    """
     gap, excess = (metrics.metrics.get(name, Metric(value=None)) for name in ("confidence_gap", "ece_excess"))
-    if gap.low is not None and gap.high is not None and (gap.low > MISCALIBRATED or gap.high < -MISCALIBRATED):
-        yield {"kind": "high" if gap.low > 0 else "low", "error": number(abs(gap.value or 0), 2)}
+    if gap.high is not None and gap.high < -MISCALIBRATED:
+        yield from _when(is_too_low, kind="low", error=number(abs(gap.value or 0), 2))
+    elif is_too_low:
+        return
+    elif gap.low is not None and gap.low > MISCALIBRATED:
+        yield {"kind": "high", "error": number(gap.value, 2)}
     elif excess.low is not None and excess.low > MISCALIBRATED:
         yield {"kind": "both", "error": number(excess.value, 2)}
 
@@ -531,6 +582,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     ),
     Rule("limit-too-few-groups", "unknown", _too_few_groups, "test-more"),
     Rule("limit-chance-not-excluded", "unknown", _CHANCE_RULES[1], "test-more"),
+    Rule("limit-unsure-classes", "unknown", _unknown_of_two, "test-more"),
     Rule("limit-class-lost-of-many", "care", lambda metrics: _lost(metrics, is_of_many=True), "label-more"),
     Rule("limit-leakage-allowed", "care", lambda metrics: _when(metrics.n_leaks == 0), "train-without-leakage"),
     Rule("limit-protocol", "care", _protocol, "test-more"),
@@ -544,7 +596,8 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule("limit-weak", "care", lambda metrics: _weak(metrics, is_known=True), "label-more"),
     Rule("limit-unsure-average", "care", lambda metrics: _weak(metrics, is_known=False), "test-more"),
     Rule("limit-class-without-test-image", "care", _untested, "test-more"),
-    Rule("limit-miscalibrated", "care", _miscalibrated),
+    Rule("limit-miscalibrated", "care", lambda metrics: _miscalibrated(metrics, is_too_low=False)),
+    Rule("limit-miscalibrated", "note", lambda metrics: _miscalibrated(metrics, is_too_low=True)),
     Rule("limit-no-groups", "note", lambda metrics: _when(not metrics.n_units), "name-groups"),
     Rule(
         "limit-few-groups",
@@ -690,8 +743,8 @@ def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
 
 def _wrong_labels(run: ReportedRun) -> Iterator[Json]:
     checks = run.run.checks
-    if checks is not None and _ends(checks.wrong_labels)[0] > WRONG_LABELS:
-        yield {"share": _share_words(checks.wrong_labels)}
+    if checks is not None and (low := _ends(checks.wrong_labels)[0]) > WRONG_LABELS:
+        yield {"share": _share_words(checks.wrong_labels), "is_high": low > MANY_WRONG_LABELS}
 
 
 def _marks(run: ReportedRun) -> Iterator[Json]:

@@ -78,13 +78,15 @@ class NameGroups:
 def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     """Return candidate groups from the names of files and folders and from table columns, the most likely first.
 
-    Labeled, readable images count. A column comes before a pattern that finds the same groups.
+    Labeled, readable images count, copies once: they resemble each other in any case. A column comes before a pattern
+    that finds the same groups.
     """
     labeled = [
         (record, fact)
         for record, fact in zip(dataset.records, scan.facts, strict=True)
         if isinstance(fact, PixelFacts) and dataset.has_class(record)
     ]
+    labeled = list({fact.pixel_hash: (record, fact) for record, fact in reversed(labeled)}.values())
     keys = {name: natural_key(name) for name in {record.path.name for record, _ in labeled}}
     labeled = _slices(sorted(labeled, key=lambda item: keys[item[0].path.name]))
     if len(labeled) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in labeled}) < 2:

@@ -263,7 +263,10 @@ verdict-action = { $action ->
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Bilder“ oder coverslip label-errors RUN).
         [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ des Trainings oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
-        [label-more] { $classes ->
+        [label-more] { $confused ->
+            [none] {""}
+           *[other] Prüfen Sie die Labels von { $confused }, die miteinander verwechselt werden, und fassen Sie sie zusammen, wenn niemand sie unterscheiden kann.{" "}
+        }{ $classes ->
             [none] Labeln Sie mehr Bilder
            *[other] Labeln Sie mehr Bilder von { $classes }
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
@@ -418,7 +421,10 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
 
-limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig. Auch eines von fünf Trainings mit richtigen Labels bekommt diesen Grund: Sehen Sie sich die Labels an.
+limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.{ $is_high ->
+        [true] {""}
+       *[false] {" "}Auch eines von fünf Trainings mit richtigen Labels bekommt diesen Grund: Sehen Sie sich die Labels an.
+    }
     .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum
@@ -562,10 +568,10 @@ limit-too-few-groups = { $has_folds ->
     .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups } (Patienten oder Objektträger), zu wenige, um zu zeigen, ob er bei neuen funktioniert, die anders sind.
-       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger), zu wenige, um zu zeigen, ob er bei neuen funktioniert, die anders sind.
+        [true] Das Training hat nur { $groups } (Patienten oder Objektträger), zu wenige, um alle Arten von neuen zu enthalten.
+       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger), zu wenige, um alle Arten von neuen zu enthalten.
     }
-    .meaning = Wenn er bei { $share } aller Gruppen versagte, könnte ein Test mit so wenigen das übersehen (in 1 von 20 Fällen).{ $can_have_folds ->
+    .meaning = Eine Art, zu der { $share } aller Gruppen gehören, fehlt unter so wenigen in 1 von 20 Fällen.{ $can_have_folds ->
         [true] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
        *[false] {""}
     }

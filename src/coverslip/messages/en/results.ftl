@@ -263,7 +263,10 @@ verdict-action = { $action ->
         [check-labels] Check the suspected label errors (tab “Images”, or coverslip label-errors RUN).
         [choose-threshold] Choose another threshold (tab “Trust” of the training, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
-        [label-more] { $classes ->
+        [label-more] { $confused ->
+            [none] {""}
+           *[other] Check the labels of { $confused }, which are confused with each other, and merge them if nobody can distinguish them.{" "}
+        }{ $classes ->
             [none] Label more images
            *[other] Label more images of { $classes }
         } (coverslip suggest DATA --run RUN), and train again.
@@ -418,7 +421,10 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
 
-limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low. One in five trainings with correct labels gets this reason too: look at the labels.
+limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.{ $is_high ->
+        [true] {""}
+       *[false] {" "}One in five trainings with correct labels gets this reason too: look at the labels.
+    }
     .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
@@ -562,10 +568,10 @@ limit-too-few-groups = { $has_folds ->
     .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups } (patients or slides), too few to show whether it works on new ones that are unlike them.
-       *[false] The test set has only { $groups } (patients or slides), too few to show whether it works on new ones that are unlike them.
+        [true] The run has only { $groups } (patients or slides), too few to include all kinds of new ones.
+       *[false] The test set has only { $groups } (patients or slides), too few to include all kinds of new ones.
     }
-    .meaning = If it failed on { $share } of all groups, a test of so few could still miss this (in 1 of 20 cases).{ $can_have_folds ->
+    .meaning = A kind that { $share } of all groups are of is missing among so few in 1 of 20 cases.{ $can_have_folds ->
         [true] {" "}Cross-validation tests on every group and uses the data better.
        *[false] {""}
     }
