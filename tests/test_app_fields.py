@@ -17,6 +17,7 @@ import tifffile
 from image_sets import App, in_jobs, in_lists, workspace_in
 from PIL import Image
 from small_workspace import QUICK, do_jobs, predicted_here, trained_here, until
+from tables import rows_of
 
 import coverslip as cs
 from coverslip.cli import main
@@ -253,7 +254,8 @@ def test_the_finder_finds_the_discs_and_a_removed_dataset_leaves_no_table(app: A
 
 @pytest.mark.slow
 def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> None:
-    state = collected(app, fields, source="finder", finder_settings={"diameter": 40, "objects": "bright"})
+    settings = {"diameter": 40, "objects": "bright"}
+    state = collected(app, fields, source="finder", finder_settings=settings, measure=True)
     at = f"datasets/{state['objects']['dataset_id']}"
     first = app.get(f"{in_lists(at)}/fields")["items"][0]["row_id"]
 
@@ -282,6 +284,9 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
     of_field = outlines(app, f"{in_lists(at)}/rows/{first}/field")[0]
     labeled = {of_field[k] for k, label in enumerate(labels["labels"]) if label >= 0}
     assert labeled == {large, small, merged}
+    (table,) = (app.home.objects / fields).glob("*.csv")
+    assert float(rows_of(table)[-1]["area_px"]) == pytest.approx(after[merged])
+    assert rows_of(table)[-1]["intensity_sum"] not in {row["intensity_sum"] for row in rows_of(table)[:-1]}
     split = edited(act="split", rows=[merged])
     halves = sorted(area for row, area in areas().items() if row not in before)
     assert halves == pytest.approx(sorted([before[large], before[small]]), rel=0.02)

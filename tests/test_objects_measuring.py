@@ -1,6 +1,5 @@
 """Measurements of objects: known shapes and intensities, in the table, in predictions and in exports."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import rows_of
 
 import coverslip as cs
 from coverslip.cli import main
@@ -36,11 +36,6 @@ def save_field(folder: Path, name: str = "a") -> np.ndarray:
     tifffile.imwrite(folder / "fields" / f"{name}.ome.tif", channels, ome=True, metadata=metadata)
     tifffile.imwrite(folder / "masks" / f"{name}.tif", labels)
     return labels
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
 
 
 def test_measurements_are_those_of_known_pixels(tmp_path: Path) -> None:

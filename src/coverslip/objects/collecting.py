@@ -22,7 +22,7 @@ from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
 from coverslip.objects.finding import FinderSettings
-from coverslip.objects.measuring import measured
+from coverslip.objects.measuring import with_measurements
 from coverslip.objects.object_files import (
     LABEL_SUFFIXES,
     OBJECT_SUFFIXES,
@@ -499,7 +499,7 @@ def collect_objects(
         size, choices = PointSize(size_px, size_um), TableChoices(columns or {}, unit)
         objects, summary = read_objects_of(source, names, paths, size=size, choices=choices, emit=emit)
     if out is not None:
-        objects = measured(objects, emit) if measure else objects
+        objects = with_measurements(objects, emit) if measure else objects
         objects.write_csv(Path(out), progress_reporter(emit, "writing-objects", "objects"))
     return summary
 

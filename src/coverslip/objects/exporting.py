@@ -25,7 +25,7 @@ from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
 from coverslip.images.reading import Pixels
 from coverslip.messages import Note, note
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
-from coverslip.objects.table import UNKNOWN, FieldImage, Objects
+from coverslip.objects.table import UNKNOWN, FieldImage, Objects, measurement_cell
 
 Json = dict[str, Any]
 ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "labelme", "cellprofiler", "ome-tiff"]
@@ -478,7 +478,7 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
                 ReadyCell(f"{x - 0.5:.3f}"),
                 ReadyCell(f"{y - 0.5:.3f}"),
                 *prediction_cells(predicted, position),
-                *(ReadyCell(f"{value:.10g}") if (value := values.get(name)) is not None else "" for name in names_of),
+                *(ReadyCell(measurement_cell(values.get(name, math.nan))) for name in names_of),
             )
             report(field + 1, len(objects.fields))
 

@@ -16,7 +16,7 @@ from coverslip.objects.table import INTENSITY, SHAPE, UNKNOWN, FieldImage, Objec
 Region = tuple[int, int, int, int]  # x, y, width, height
 
 
-def measured(objects: Objects, emit: Emit) -> Objects:
+def with_measurements(objects: Objects, emit: Emit) -> Objects:
     """Return the objects with measurements of the pixels whose centers are inside their outline, or else their box.
 
     Intensities are those of the file. They are of the plane that the object states, otherwise of the first time point

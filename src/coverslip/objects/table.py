@@ -52,6 +52,11 @@ def is_measurement(column: str) -> bool:
     return column in SHAPE or column.partition(" ")[0] in INTENSITY
 
 
+def measurement_cell(value: float) -> str:
+    """Return the text of a measurement in tables; empty if it is unknown."""
+    return "" if math.isnan(value) else f"{value:.10g}"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldImage:
     """An image with objects: a file, or a series of a file."""
@@ -180,7 +185,7 @@ class Objects:
                     "" if at_edge == UNKNOWN else at_edge,
                     "" if label == UNKNOWN else self.labels[label],
                     field.group,
-                    *("" if math.isnan(value := column[position]) else f"{value:.10g}" for column in measured),
+                    *(measurement_cell(column[position]) for column in measured),
                     *about[field_index],
                 ]
                 if states_size:

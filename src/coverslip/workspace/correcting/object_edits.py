@@ -6,6 +6,7 @@ excluded. An undo excludes the new objects and includes the others, by the log o
 
 import csv
 import math
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +16,19 @@ from sqlalchemy import select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError
+from coverslip.events import ignore
 from coverslip.files import write_csv
 from coverslip.images.decoding import describe_image
+from coverslip.objects.measuring import with_measurements
 from coverslip.objects.outlines import OutlineBuilder, Outlines, fill_outlines, trace_labels
-from coverslip.objects.table import FINDER
+from coverslip.objects.table import (
+    FINDER,
+    UNKNOWN,
+    FieldImage,
+    ObjectsBuilder,
+    is_measurement,
+    measurement_cell,
+)
 from coverslip.workspace.correcting.corrections import exclude_rows
 from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
@@ -75,7 +85,10 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
     if len(planes) > 1 or any(each.plan.region is None for each in sources):
         raise CoverslipError("edit-of-several-fields")
     boxes = np.array([each.plan.region for each in sources], np.int64)
-    size = describe_image(sources[0].path)[sources[0].plan.series].sizes[0]
+    path, series = sources[0].path, sources[0].plan.series
+    described = describe_image(path)[series]
+    (width, height) = size = described.sizes[0]
+    field = FieldImage(path, path.name, series, width, height, described.size("T"), described.n_z)
     if edit.act == "draw":
         builder = OutlineBuilder()
         builder.add([[[(x, y) for x, y in edit.outline]]])
@@ -90,7 +103,7 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         edited = connection.execute(select(*columns).where(images.c.row_id.in_(edit.rows))).all()
         labels_of = {label for _, label in edited}
         before = table.read_bytes()
-        new_ids = _append(workspace.owned(table), edited[0].image_id, shifted, size)
+        new_ids = _append(workspace.owned(table), edited[0].image_id, shifted, field)
         change = add_change(connection, dataset_id)
         if edit.act != "draw":
             exclude_rows(connection, row, row_ids, change, is_excluded=True)
@@ -152,29 +165,45 @@ def _halves(mask: Array) -> Array:
     return labels
 
 
-def _append(table: Path, image_id: str, outlines: Outlines, size: tuple[int, int]) -> list[str]:
-    """Add rows for new objects in the field of an object; return their image_ids."""
+def _append(table: Path, image_id: str, outlines: Outlines, field: FieldImage) -> list[str]:
+    """Add rows for new objects in the field of an object; return their image_ids. If others are measured, they are."""
     with table.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         columns, rows = list(reader.fieldnames or ()), list(reader)
     like = next(row for row in rows if row["image_id"] == image_id)
     prefix, used = like["image_id"].rpartition("#")[0], {row["image_id"] for row in rows}
     area_of_pixel = _area_of_pixel(like)
+    measurements = _measurements(like, outlines, field) if any(map(is_measurement, columns)) else repeat({})
     new: list[dict[str, str]] = []
     number = 0
-    for wkt, (x0, y0, x1, y1), area in zip(outlines.wkt(), outlines.boxes().tolist(), outlines.areas(), strict=True):
+    boxes = outlines.boxes().tolist()
+    for wkt, (x0, y0, x1, y1), area, measured in zip(
+        outlines.wkt(), boxes, outlines.areas(), measurements, strict=False
+    ):
         while f"{prefix}#drawn{number}" in used or not number:
             number += 1
         used.add(f"{prefix}#drawn{number}")
-        is_at_edge = min(x0, y0) <= 0 or x1 >= size[0] or y1 >= size[1]
+        is_at_edge = min(x0, y0) <= 0 or x1 >= field.width or y1 >= field.height
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         changes = {name: str(round(value)) for name, value in box.items()}
         changes |= {"image_id": f"{prefix}#drawn{number}", "object_id": f"drawn{number}", "outline": wkt, "label": ""}
         changes |= {"at_edge": str(int(is_at_edge)), FINDER: ""}
         changes["area_um2"] = "" if area_of_pixel is None else f"{area * area_of_pixel:.6g}"
+        changes |= {name: "" for name in columns if is_measurement(name)} | measured
         new.append(like | {name: cell for name, cell in changes.items() if name in columns})
     write_csv(table, columns, ([row[name] for name in columns] for row in [*rows, *new]))
     return [row["image_id"] for row in new]
+
+
+def _measurements(like: dict[str, str], outlines: Outlines, field: FieldImage) -> list[dict[str, str]]:
+    """Return the cells with measurements of new objects, which are in the plane of an object of the table."""
+    t, z = (int(like[axis]) if like.get(axis) else UNKNOWN for axis in "tz")
+    builder = ObjectsBuilder()
+    builder.add(field, outlines, object_id=[str(k) for k in range(len(outlines))], t=t, z=z)
+    objects = with_measurements(builder.finish(), ignore)
+    return [
+        {name: measurement_cell(value) for name, value in objects.measurements(k).items()} for k in range(len(objects))
+    ]
 
 
 def _area_of_pixel(row: dict[str, str]) -> float | None:
