@@ -150,10 +150,10 @@ def test_two_steps_through_three_datasets_are_chosen_by_one_name(lab: Lab) -> No
 
 
 def test_the_networks_of_presets_that_were_not_chosen_are_excluded_with_their_baseline(lab: Lab) -> None:
-    choices = {"preset": "mobilevit-mn", "networks": ["Mb_SE", "MV2_SE"]}
+    choices = {"preset": "mobilevit-mn", "networks": ["Mb_SE, scratch", "MV2_SE, scratch"]}
     seen = lab.post("previews", {"kind": "study", **lab.request(**choices)}, 200)
     planned = yaml.safe_load(seen["plan_text"])
-    assert [model["name"] for model in planned["models"]] == ["Mb_SE", "MV2_SE"]
+    assert [model["name"] for model in planned["models"]] == choices["networks"]
     assert planned["models"][0]["recipe"]["model_options"]["mobilevit_attention"] == "se"
     assert "baseline" not in planned
 
@@ -309,7 +309,7 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
     (table,) = (block for block in results["sections"][0]["blocks"] if block["rows"])
     assert table["columns"][1:] == [part["dataset"]]
-    assert [row[1]["text"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.2f}", "–"]
+    assert [row[1]["text"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.3f}", "–"]
     report = lab.client.get(f"{API}/jobs/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     blocks = [block for section in results["sections"] for block in section["blocks"]]

@@ -33,7 +33,7 @@ CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
 FUNCTIONS = {"text", "message", "note", "finding_case", "failure", "noted", "limit", "usage_error"}
 FUNCTIONS_OF_STAGES = {"Progressed", "paced", "progress_reporter"}
-PARAMETERS_OF_DEVIATIONS = frozenset({"arms", "networks", "settings"})  # of `notes_of_plan`
+PARAMETERS_OF_DEVIATIONS = frozenset({"arms", "networks", "settings", "stated"})  # of `notes_of_plan`
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),

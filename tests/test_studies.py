@@ -217,8 +217,8 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
 
 
 def test_a_difference_without_spread_is_not_equality() -> None:
-    plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=2)  # type: ignore[arg-type]  # as YAML has it
-    results = [*rows("a", [0.4, 0.5]), *rows("b", [0.5, 0.6]), *rows("c", [0.4, 0.5])]
+    plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=3)  # type: ignore[arg-type]  # as YAML has it
+    results = [*rows("a", [0.4, 0.5, 0.6]), *rows("b", [0.5, 0.6, 0.7]), *rows("c", [0.4, 0.5, 0.6])]
     part = compare_study(plan, results).datasets[0]
     verdicts = {difference.name: verdict(difference, part) for difference in part.differences}
     assert verdicts["c"] == "equal on every split"
@@ -269,8 +269,8 @@ def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_
 
 
 def test_existing_groups_are_not_requested() -> None:
-    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
-    (part,) = compare_study(plan, [*rows("a", [0.8, 0.8]), *rows("b", [0.88, 0.9])]).datasets
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=3)  # type: ignore[arg-type]  # as YAML has it
+    (part,) = compare_study(plan, [*rows("a", [0.8, 0.8, 0.8]), *rows("b", [0.84, 0.88, 0.9])]).datasets
     (difference,) = part.differences
     assert difference.units_to_show is not None
     assert part.n_units is not None

@@ -117,7 +117,10 @@ def test_images_are_recognized_by_content_and_not_by_name() -> None:
 
 def test_a_mean_difference_has_an_interval_if_each_dataset_has_it() -> None:
     plan = StudyPlan.model_validate({"datasets": ["a", "b"], "models": ["x", "y"]})
-    values = {"a": {"x": [0.5, 0.52, 0.51], "y": [0.6, 0.63, 0.61]}, "b": {"x": [0.7, 0.71], "y": [0.74, 0.76]}}
+    values = {
+        "a": {"x": [0.5, 0.52, 0.51], "y": [0.6, 0.63, 0.61]},
+        "b": {"x": [0.7, 0.71, 0.7], "y": [0.74, 0.76, 0.75]},
+    }
     compared = compare_study(
         plan, [row for name, of in values.items() for model, each in of.items() for row in rows(name, model, each)]
     )

@@ -33,6 +33,7 @@ from coverslip.studies.published import (
     published_figures,
 )
 from coverslip.studies.results import (
+    FEWEST_SPLITS,
     FailedTraining,
     ImageKeys,
     LeftOut,
@@ -564,7 +565,7 @@ def _differences(
             baseline=baseline,
             difference=_within_range(difference, plan),
             p_holm=p,
-            usual=as_if_independent(values),
+            usual=as_if_independent(values) if len(values) >= FEWEST_SPLITS else None,
             units_to_show=units_to_show(difference, n_units, effect=max(abs(difference.mean), plan.equivalence)),
         )
         for (name, baseline, values), difference, p in zip(pairs, differences, adjusted, strict=True)
@@ -574,6 +575,8 @@ def _differences(
 def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_units: int) -> ProcedureDifference:
     """Return the difference of paired values; if lower is better, `p_better` and `p_worse` are exchanged."""
     result = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
+    if len(values) < FEWEST_SPLITS:
+        return replace(result, low=None, high=None, p=None, p_better=None, p_equal=None, p_worse=None)
     return result if _sign(plan) > 0 else replace(result, p_better=result.p_worse, p_worse=result.p_better)
 
 
@@ -609,7 +612,7 @@ def _result(variant: VariantDifference, part: DatasetComparison) -> str:
     """Return the key of the verdict in the catalogue."""
     difference, n_units = variant.difference, variant.units_to_show
     if difference.p is None:
-        if difference.n_splits < 2:
+        if difference.n_splits < FEWEST_SPLITS:
             return "few-splits"
         return "constant" if difference.mean else "equal"
     if variant.is_shown:

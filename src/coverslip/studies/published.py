@@ -392,7 +392,16 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
 
 _FIRST_STEP = "init.recipe."  # before keys of the pretraining
 # Shown also where all arms have the same.
-_MAIN_SETTINGS = ("image_size", "epochs", "batch_size", "optimizer", "learning_rate", "loss", "split.folds")
+_MAIN_SETTINGS = (
+    "image_size",
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "loss",
+    "split.folds",
+    "split.val",
+)
 
 
 def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:

@@ -40,7 +40,7 @@ from coverslip.studies.figures import (
 )
 from coverslip.studies.plan import COUNTED_CLASS_METRICS, QUANTITIES
 from coverslip.studies.published import ArmDifference, PaperItem, PublishedFigure
-from coverslip.studies.results import FailedTraining, MetricMean, training_time
+from coverslip.studies.results import FEWEST_SPLITS, FailedTraining, MetricMean, training_time
 from coverslip.studies.variants import FIT_METRICS
 
 
@@ -350,11 +350,10 @@ def _costs(comparison: StudyComparison) -> SectionText:
 
 
 def difference_cell(difference: ProcedureDifference) -> Estimate:
-    """Return the cell of a difference, with its confidence interval if there is one."""
+    """Return the cell of a difference, with its confidence interval, or why there is none."""
     cell = estimate(Metric(value=difference.mean, low=difference.low, high=difference.high), is_signed=True)
-    return (
-        cell if difference.low is not None or difference.p is None else replace(cell, counts=text("study-few-splits"))
-    )
+    has_reason = difference.low is None and (difference.p is not None or difference.n_splits < FEWEST_SPLITS)
+    return replace(cell, counts=text("study-few-splits")) if has_reason else cell
 
 
 def _sizes(comparison: StudyComparison) -> Iterator[SectionText]:
@@ -615,6 +614,8 @@ def _arms(comparison: StudyComparison) -> SectionContent:
     legend = [f"{arm}: {text('study-arm', arm=arm)}" for arm in comparison.arms]
     if comparison.arms and comparison.papers and _REFERENCE not in comparison.arms:
         legend.append(text("study-arm-absent", arm=_REFERENCE, meaning=text("study-arm", arm=_REFERENCE)))
+    if comparison.arms and not any(part.has_groups for part in comparison.datasets):
+        legend.append(text("study-arms-without-groups"))
     columns, setting = _headings("study-arms"), _headings("study-arm-settings")
     rows = [
         (

@@ -74,7 +74,7 @@ class MetricMean(DocumentedFields):
     n: int  # number of splits
 
 
-_FEWEST_SPLITS = 3  # of a mean with an interval
+FEWEST_SPLITS = 3  # of a mean with an interval, and of a test
 
 
 def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n_units: int | None) -> MetricMean:
@@ -91,7 +91,7 @@ def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n
     mean = procedure_difference(values, test_to_train=test_to_train, n_units=n_units)
     bottom, top = RANGES[METRICS.find(metric).scale]
     interval: tuple[float | None, float | None] = (None, None)
-    if mean.low is not None and mean.high is not None and len(values) >= _FEWEST_SPLITS:
+    if mean.low is not None and mean.high is not None and len(values) >= FEWEST_SPLITS:
         within = Metric(value=mean.mean, low=max(mean.low, bottom), high=min(mean.high, top))
         interval = (None, None) if within.is_useless else (within.low, within.high)
     return MetricMean(

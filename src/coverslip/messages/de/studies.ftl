@@ -219,7 +219,7 @@ class-metric = { $metric ->
 # Veröffentlichte Werte, die keine Metriken sind.
 published-quantity = { $quantity ->
         [parameters] Parameter (Millionen, jeweils mit den eigenen Klassen)
-        [flops] „FLOPs“ wie gedruckt (Millionen; das Doppelte der Gewichte)
+        [flops] „FLOPs“ der Publikation (Millionen)
         [seconds_one] Zeit für ein Bild (s)
         [seconds_many] Zeit für 100 Bilder (s)
         [time_ratio] Verhältnis der Zeiten
@@ -313,7 +313,7 @@ study-arm-settings =
 
 # What an arm of a publication's study is.
 study-arm = { $arm ->
-        [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt, auch durch andere Zahlen von Trainingsbildern.
+        [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt; es kann andere Aufteilungen und andere Zahlen von Trainingsbildern enthalten.
         [B] das Rezept der Publikation ohne Abkürzungen: Gruppen und Duplikate bleiben zusammen, kein Testbild beeinflusst eine Wahl, und Bilder werden nach der Aufteilung augmentiert, nur im Training. B − C ist, was ihr Rezept hinzufügt.
         [C] das Rezept von coverslip mit dem Protokoll von B.
         [image-split] B, aber Bilder einer Gruppe können in Training und Test sein.
@@ -323,6 +323,8 @@ study-arm = { $arm ->
         [balance] B, aber häufige Klassen werden vor der Aufteilung verkleinert, sodass auch die Testbilder gleich große Klassen haben.
        *[other] im Plan der Studie definiert.
     }
+
+study-arms-without-groups = Es wurden keine Gruppen angegeben. A − B misst daher nicht, was das Zusammenhalten von Gruppen ändert.
 
 study-arm-absent = { $arm } (nicht in dieser Studie): { $meaning }
 
@@ -374,7 +376,7 @@ study-settings = { $n_ways ->
        *[other] { $n_ways } Arten des Trainings wurden auf Testbildern verglichen. Die Metriken der besten von mehreren sind eher zu hoch.{" "}
     }{ $is_instant ->
         [true] Die Schrumpfung (Shrinkage) wurde auf Validierungsbildern gewählt.
-       *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt. Wo die Feinabstimmung Epoche 0 nicht verbesserte, ist der Sofort-Klassifikator gewählt. Netze, die sich nur darin unterscheiden, was feinabgestimmt wird, haben dann gleiche Ergebnisse.
+       *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt. Eine gewählte Epoche 0 ist der Klassifikator vor der Feinabstimmung. Netze, die sich nur darin unterscheiden, was feinabgestimmt wird, haben dann gleiche Ergebnisse.
     }
     .title = Einstellungen
     .columns = Datensatz | Netz | abweichende Einstellungen | trainierte Netze | Schrumpfung | Epochen | gewählte Epoche
@@ -473,7 +475,7 @@ study-usual-verdict = { $is_shown ->
 
 study-summary = { $metric } auf Testbildern. { $n_arms ->
         [0] Alle Netze wurden auf denselben Aufteilungen eines Datensatzes getestet.
-       *[other] Alle Netze eines Arms wurden auf denselben Aufteilungen eines Datensatzes getestet; Arme haben verschiedene Aufteilungen.
+       *[other] Alle Netze eines Arms wurden auf denselben Aufteilungen eines Datensatzes getestet; Arme können andere Aufteilungen haben.
     }{ $is_instant ->
         [true] {" "}Kein Netz wurde feinabgestimmt: Jedes ist ein Sofort-Klassifikator, ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.
        *[false] { "" }
@@ -490,7 +492,7 @@ preset-efficientnetv2-cell = wie viel eines Netzes einzufrieren ist, und vier Ne
     .protocol = Ein Training auf einer Aufteilung nach der Augmentierung. Die Werte passen zu 54 Testbildern, für NASNet-Mobile zu 52. Wie Präzision, Sensitivität und F1 gemittelt wurden, ist nicht angegeben. VGG-16 stammt aus einer anderen Publikation mit anderer Aufteilung.
 
 preset-mobilevit-mn = MobileViT mit und ohne separable Faltungen und Attention
-    .protocol = Ein Training auf einer Aufteilung nach Bildern: 2.083 normale Zellen und 145 Zellen mit Mikrokernen im Testset. Wie F1 gemittelt wurde, ist nicht angegeben; es kann nicht das Makro-Mittel sein. Tabelle 4 vertauscht F1 und ROC des vorgeschlagenen Netzes gegenüber den Tabellen 2 und 3.
+    .protocol = Ein Training auf einer Aufteilung nach Bildern: 2.083 normale Zellen und 145 Zellen mit Mikrokernen im Testset. Avg_Acc gilt als ausgewogene Genauigkeit, was zu seinen Werten passt. Wie F1 gemittelt wurde, ist nicht angegeben; in den Tabellen 2 und 3 ist es nicht das Makro-Mittel, das hier danebensteht. Tabelle 4 vertauscht F1 und ROC des vorgeschlagenen Netzes gegenüber den Tabellen 2 und 3.
 
 preset-mobincep = ein kleines Netz für einen Datensatz oder alle, mit und ohne seine Verlustfunktion
     .protocol = Fünf zufällige Aufteilungen nach Bildern (60 % Training, 20 % Validierung, 20 % Test), Mittelwert ± SD. Werte anderer Autoren in Tabelle 5 sind von anderen Aufteilungen.
@@ -542,7 +544,7 @@ deviation-splits = Andere Aufteilungen als in der Publikation. Im Plan: { $folds
        *[other] { $stated_repeats } Aufteilungen
     }.
 
-deviation-folds = Die Publikation hat eine Aufteilung. Hier ist jeder Fold einmal der Testsatz, und ein Anteil der übrigen Bilder dient der Validierung: { $settings }.
+deviation-folds = Die Publikation hat eine Aufteilung, { $stated } (Training, Validierung, Test). Hier ist jeder Fold einmal der Testsatz, und split.val ist der Anteil aller Bilder für die Validierung: { $settings }.
 
 deviation-epoch = In { $arms } wird die Epoche behalten, die auf Validierungsbildern die beste ist. Die Publikation gibt nicht an, welche Epoche sie behielt.
 
@@ -564,7 +566,7 @@ deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Kera
 
 deviation-efficientnet-scaling = Die Publikation teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Sie gibt nicht an, ob Intensitäten zweimal skaliert wurden. Im Plan: { $settings }.
 
-deviation-mobilevit-repeats = In jeder Epoche werden andere Bilder der häufigen Klasse gezogen, so viele wie von der seltenen Klasse mit ihren Wiederholungen ({ $settings }). Die Publikation machte augmentierte Bilder der seltenen Klasse und entfernte Bilder der häufigen Klasse einmal vor dem Training. Hier ist die seltene Klasse die mit den wenigsten Trainingsbildern einer Aufteilung, nach jeder Grenze je Klasse.
+deviation-mobilevit-repeats = In jeder Epoche werden andere Bilder der häufigen Klasse gezogen, so viele wie von der seltenen Klasse mit ihren Wiederholungen ({ $settings }). Die Publikation machte augmentierte Bilder der seltenen Klasse und entfernte Bilder der häufigen Klasse einmal vor dem Training. Hier ist die seltene Klasse die mit den wenigsten Trainingsbildern einer Aufteilung, nach jeder Grenze je Klasse; sind Klassen gleich groß, werden alle wiederholt.
 
 deviation-mobilevit-validation = Die Publikation augmentierte ihre Validierungsbilder beider Klassen und gibt nicht an, wie. In { $arms } augmentierte Kopien jedes Validierungsbilds: { $settings }.
 

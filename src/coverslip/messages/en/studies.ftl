@@ -219,7 +219,7 @@ class-metric = { $metric ->
 # Published values that are no metrics.
 published-quantity = { $quantity ->
         [parameters] Parameters (millions, with the classes of each)
-        [flops] “FLOPs” as printed (millions; twice the weights)
+        [flops] “FLOPs” of the publication (millions)
         [seconds_one] Time for one image (s)
         [seconds_many] Time for 100 images (s)
         [time_ratio] Ratio of the times
@@ -313,7 +313,7 @@ study-arm-settings =
 
 # What an arm of a publication's study is.
 study-arm = { $arm ->
-        [A] the recipe and the protocol of the publication. A − B is what its protocol adds, also by other numbers of training images.
+        [A] the recipe and the protocol of the publication. A − B is what its protocol adds; it can include other splits and other numbers of training images.
         [B] the recipe of the publication without shortcuts: groups and duplicates stay together, no test image affects a choice, and images are augmented after the split, in training only. B − C is what its recipe adds.
         [C] the recipe of coverslip, with the protocol of B.
         [image-split] B, but images of one group can be in training and test.
@@ -323,6 +323,8 @@ study-arm = { $arm ->
         [balance] B, but frequent classes are reduced before the split, so that the test images have equal classes, too.
        *[other] defined in the plan of the study.
     }
+
+study-arms-without-groups = No groups were given, so A − B does not measure what keeping groups together changes.
 
 study-arm-absent = { $arm } (not in this study): { $meaning }
 
@@ -374,7 +376,7 @@ study-settings = { $n_ways ->
        *[other] { $n_ways } ways of training were compared on test images. The metrics of the best of several tend to be too high.{" "}
     }{ $is_instant ->
         [true] The shrinkage was selected on validation images.
-       *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise. Where fine-tuning did not improve on epoch 0, the instant classifier is selected. Networks that differ only in what is fine-tuned then have equal results.
+       *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise. A selected epoch of 0 is the classifier before fine-tuning. Networks that differ only in what is fine-tuned then have equal results.
     }
     .title = Settings
     .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
@@ -473,7 +475,7 @@ study-usual-verdict = { $is_shown ->
 
 study-summary = { $metric } on test images. { $n_arms ->
         [0] All networks were tested on the same splits of a dataset.
-       *[other] All networks of an arm were tested on the same splits of a dataset; arms have different splits.
+       *[other] All networks of an arm were tested on the same splits of a dataset; arms can have other splits.
     }{ $is_instant ->
         [true] {" "}No network was fine-tuned: each is an instant classifier, a linear classifier on features of the pretrained network.
        *[false] { "" }
@@ -490,7 +492,7 @@ preset-efficientnetv2-cell = how much of a network to freeze, and four networks
     .protocol = One run on one split after augmentation. The values fit 54 test images, and 52 for NASNet-Mobile. The averaging of precision, recall and F1 is not stated. VGG-16 is from another publication and another split.
 
 preset-mobilevit-mn = MobileViT with and without separable convolutions and attention
-    .protocol = One run on one split by image: 2,083 normal cells and 145 cells with micronuclei in the test set. The averaging of F1 is not stated; it cannot be the macro average. Table 4 exchanges the F1 and ROC of the proposed network, compared with tables 2 and 3.
+    .protocol = One run on one split by image: 2,083 normal cells and 145 cells with micronuclei in the test set. Avg_Acc is taken as balanced accuracy, which fits its values. The averaging of F1 is not stated; in tables 2 and 3 it is not the macro average, which stands beside it here. Table 4 exchanges the F1 and ROC of the proposed network, compared with tables 2 and 3.
 
 preset-mobincep = one small network for one dataset or all, with and without its loss
     .protocol = Five random splits by image (60% training, 20% validation, 20% test), mean ± SD. Values of table 5 by other authors are from other splits.
@@ -542,7 +544,7 @@ deviation-splits = Other splits than in the publication. In the plan: { $folds -
        *[other] { $stated_repeats } splits
     }.
 
-deviation-folds = The publication has one split. Here, each fold is the test set once, and a share of the other images is for validation: { $settings }.
+deviation-folds = The publication has one split, { $stated } (training, validation, test). Here, each fold is the test set once, and split.val is the share of all images for validation: { $settings }.
 
 deviation-epoch = In { $arms }, the epoch is kept that is best on validation images. The publication does not state which epoch it kept.
 
@@ -564,7 +566,7 @@ deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras i
 
 deviation-efficientnet-scaling = The publication divides intensities by 255, and the network of Keras does so itself by default. It does not state whether intensities were scaled twice. In the plan: { $settings }.
 
-deviation-mobilevit-repeats = In each epoch, other images of the frequent class are drawn, as many as of the rare class with its repeats ({ $settings }). The publication made augmented images of the rare class, and removed images of the frequent class, once before training. Here, the rare class is the one with the fewest training images of a split, after any limit for each class.
+deviation-mobilevit-repeats = In each epoch, other images of the frequent class are drawn, as many as of the rare class with its repeats ({ $settings }). The publication made augmented images of the rare class, and removed images of the frequent class, once before training. Here, the rare class is the one with the fewest training images of a split, after any limit for each class; if classes are equal, all are repeated.
 
 deviation-mobilevit-validation = The publication augmented its validation images, of both classes, and does not state how. In { $arms }, augmented copies of each validation image: { $settings }.
 

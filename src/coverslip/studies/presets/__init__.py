@@ -103,6 +103,7 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str | Message]
             arms=", ".join(dict.fromkeys(cell.dataset.arm for cell in having)),
             networks="; ".join(dict.fromkeys(cell.model for cell in having)),
             settings=settings_in_words([cell.recipe for cell in having], deviation.keys),
+            stated=deviation.stated,
         )
         for preset in presets
         for deviation in preset.deviations
@@ -245,10 +246,11 @@ def _for_each(values: Sequence[str], n: int) -> list[str | None]:
 def _plan(
     preset: Preset, datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool
 ) -> dict[str, Any]:  # Any: the content of `study.yaml`
+    own_models = (is_small and preset.small_own_models) or preset.own_models
     models = [
         model
         for model in (preset.small_models if is_small else preset.models)
-        if all_tables or model_name(model) in preset.own_models
+        if all_tables or model_name(model) in own_models
     ]
     regimes_of = preset.regimes_of
     plan: dict[str, Any] = {

@@ -35,6 +35,7 @@ class Deviation:
     code: str  # of the message
     is_in: Callable[[Recipe], bool] = lambda recipe: True
     keys: tuple[str, ...] = ()  # of the recipe, whose values the message states
+    stated: str = ""  # by the publication
 
 
 # Deviations of several presets.
@@ -50,7 +51,13 @@ _VALIDATED_EPOCH = Deviation(
     lambda recipe: (recipe.checkpoint_selection, recipe.checkpoint_selection_set) == ("best", "validation"),
 )
 _VALIDATION_SHARE = Deviation("deviation-training-share", lambda recipe: recipe.split.val > 0, ("split.val",))
-_FOLDS = Deviation("deviation-folds", lambda recipe: bool(recipe.split.folds), ("split.folds", "split.val"))
+
+
+def _folds(stated: str) -> Deviation:
+    """Return the deviation from one split with these shares of training, validation and test images in percent."""
+    return Deviation("deviation-folds", lambda recipe: bool(recipe.split.folds), ("split.folds", "split.val"), stated)
+
+
 _AUXILIARY_HEADS = Deviation("deviation-auxiliary-heads", lambda recipe: recipe.model in ("googlenet", "inception_v3"))
 
 
@@ -77,7 +84,8 @@ class Preset:
     recipe: Changes  # of the publication
     protocol: Changes  # without shortcuts: sizes of the split, and which epoch is selected
     shortcuts: Mapping[str, Changes]  # of the published protocol
-    own_models: tuple[str, ...]  # the proposed network and its baseline, at the normal and the small size
+    own_models: tuple[str, ...]  # the proposed network and its baseline
+    small_own_models: tuple[str, ...] = ()  # at the small size; empty: of the same names
     recipe_model: str | None = None  # its name in `models`, for a single training; None: the first
     regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
     folds: int = 5
@@ -99,7 +107,7 @@ class Preset:
     @property
     def has_published_splits(self) -> bool:
         """Whether the publication has as many splits as the preset."""
-        return _FOLDS not in self.deviations
+        return all(each.code != "deviation-folds" for each in self.deviations)
 
 
 # Settings that the publications use implicitly.
@@ -203,7 +211,8 @@ AIMIC = Preset(
         "efficientnet_b0",
     ),
     small_models=("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1"),
-    own_models=("mobilenet_v2", "resnext50_32x4d", "efficientnet_lite0"),
+    own_models=("mobilenet_v2", "resnext50_32x4d"),
+    small_own_models=("mobilenet_v2", "efficientnet_lite0"),
     regimes=("imagenet",),
     baseline="mobilenet_v2",
     small_baseline="mobilenet_v2",
@@ -312,10 +321,11 @@ EFFICIENTNETV2_CELL = Preset(
     },
     protocol={"checkpoint_selection": "best", "split": {"val": 0.1}},
     shortcuts={"image-split": {}, "copies": {"split": {"copies": 4}}},
-    own_models=("first 200 of 271 frozen", "first blocks frozen", "nothing frozen"),
+    own_models=("first 200 of 271 frozen", "nothing frozen"),
+    small_own_models=("first blocks frozen", "nothing frozen"),
     deviations=(
         *_DUPLICATES,
-        _FOLDS,
+        _folds("80:10:10"),
         _VALIDATED_EPOCH,
         _AUGMENTATION_RANGES,
         Deviation("deviation-efficientnet-copies", lambda recipe: recipe.split.copies > 0, ("split.copies",)),
@@ -380,9 +390,12 @@ def _from_scratch(row: Changes) -> Changes:
     return {**row, "recipe": {**row["recipe"], "init": "scratch"}}
 
 
+_IN_TABLE_3 = {"MobileViT": "no_trans", "Model_DSC": "no_trans_DSC"}  # rows of table 2 without pretraining
+
+
 def _renamed_from_scratch(row: Changes) -> Changes:
-    """Return a row from random weights, with another name than the pretrained network with published values."""
-    return {**_from_scratch(row), "name": f"{row['name']}{SCRATCH}"}
+    """Return a row from random weights: one of table 3, or with another name than the network with published values."""
+    return {**_from_scratch(row), "name": _IN_TABLE_3.get(row["name"], f"{row['name']}{SCRATCH}")}
 
 
 MOBILEVIT_MN = Preset(
@@ -403,7 +416,7 @@ MOBILEVIT_MN = Preset(
     ),
     small_models=(*map(_renamed_from_scratch, (*_TABLE_2, *_TABLE_3[2:])), "mobilenet_v2"),
     baseline="MobileViT",
-    small_baseline=f"MobileViT{SCRATCH}",
+    small_baseline="no_trans",
     primary_metric="balanced_accuracy",
     recipe_model="trans_DSC_SE_NAM",
     recipe={
@@ -422,10 +435,11 @@ MOBILEVIT_MN = Preset(
     },
     protocol={"checkpoint_selection": "best", "split": {"val": 0.2}},
     shortcuts={"image-split": {}, "augmented-validation": {"validation_copies": 4}},
-    own_models=("trans_DSC_SE_NAM", "MobileViT", f"trans_DSC_SE_NAM{SCRATCH}", f"MobileViT{SCRATCH}"),
+    own_models=("trans_DSC_SE_NAM", "MobileViT"),
+    small_own_models=(f"trans_DSC_SE_NAM{SCRATCH}", "no_trans"),
     deviations=(
         *_DUPLICATES,
-        _FOLDS,
+        _folds("60:20:20"),
         _VALIDATED_EPOCH,
         _AUGMENTATION_RANGES,
         Deviation(
@@ -682,7 +696,8 @@ TWO_STEP = Preset(
     },
     protocol={"primary_metric": "accuracy", "checkpoint_selection": "best", "split": {"val": 0.2}},
     shortcuts={"image-split": {}, "test-epoch": {"checkpoint_selection_set": "test"}},
-    own_models=("mobilenet_v3_large", "mobilenet_v2"),
+    own_models=("mobilenet_v3_large",),
+    small_own_models=("mobilenet_v2",),
     arrange=_through_each_other,
     regimes_of=_regimes_of,
     has_two_steps=True,

@@ -27,7 +27,6 @@ from coverslip.studies.plan import StudyPlan, plan_from_text, plan_of, save_plan
 from coverslip.studies.presets import (
     PRESETS,
     SMALL_PER_CLASS,
-    Preset,
     arm_names,
     model_name,
     notes_of_plan,
@@ -179,8 +178,10 @@ def list_presets() -> list[StudyPreset]:
             publication=publication_of(each.name).publication,
             citation=each.citation,
             published=main_result(publication_of(each.name), each.primary_metric),
-            networks=[_network(model, each, lacks_weights) for model in each.models],
-            small_networks=[_network(model, each, lacks_weights) for model in each.small_models],
+            networks=[_network(model, each.own_models, lacks_weights) for model in each.models],
+            small_networks=[
+                _network(model, each.small_own_models or each.own_models, lacks_weights) for model in each.small_models
+            ],
             initial_weights=[model_name(regime) for regime in each.regimes],
             folds=each.folds,
             repeats=each.repeats,
@@ -194,7 +195,7 @@ def list_presets() -> list[StudyPreset]:
 
 def _network(
     model: str | dict[str, Any],  # Any: a network in `study.yaml`
-    preset: Preset,
+    own_models: Sequence[str],
     lacks_weights: Callable[[str], bool],
 ) -> StudyNetwork:
     name = model_name(model)
@@ -203,7 +204,7 @@ def _network(
         name,
         recipe.model,
         has_weights=recipe.init != "imagenet" or not lacks_weights(recipe.model),
-        is_own=name in preset.own_models,
+        is_own=name in own_models,
     )
 
 
