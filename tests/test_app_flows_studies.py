@@ -134,7 +134,7 @@ class Chosen:
 
 CHOSEN = {
     "aimic": Chosen(("mobilenet_v2", "efficientnet_lite0"), 2),
-    "mobilevit-mn": Chosen(("Mb_SE", "MV2_SE"), 2),
+    "mobilevit-mn": Chosen(("Mb_SE, scratch", "MV2_SE, scratch"), 2),
     "mobincep": Chosen(("Mobincep", "MobileNetV2, scratch"), 4),
     "efficientnetv2-cell": Chosen(("nothing frozen", "all but the last layer frozen"), 2),
     "two-step": Chosen(("mobilenet_v2",), 6, n_datasets=2, weights=("Random",)),
