@@ -119,9 +119,9 @@ def suggest(
     """Suggest images to label next, the most useful first.
 
     The first suggestions represent many similar images. Once 20 images of two classes are labeled, or with --run, they
-    are images that a classifier cannot decide and that differ from each other. A random fifth of the images, or of
-    their groups, is reserved as test set and never suggested, because metrics on suggested images are biased. Label
-    some of them too; --json lists them.
+    are images that a classifier cannot decide, of each predicted class in turn, classes with few labels first. A random
+    fifth of the images, or of their groups, is reserved as test set and never suggested, because metrics on suggested
+    images are biased. Label some of them too; --json lists them.
 
     Examples:
 
