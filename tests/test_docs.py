@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("papers/*.md"))]
 OURS = "coverslip"
-LONG_PAGES = {"glossary.md": 2150, "words.md": 1450}  # words; the others have at most 1,200
+LONG_PAGES = {"glossary.md": 2150, "words.md": 1600}  # words; the others have at most 1,200
 # Pages whose links are followed, too. Their examples are for contributors, or commands of benchmarks.
 FURTHER_PAGES = [
     *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),

@@ -28,6 +28,7 @@ const QUESTIONS: Record<string, [question: string, ...answers: string[]][]> = {
     ],
     ['magnification of the objective differs', 'pixel_size', 'pixel_size#new-images-of-another-pixel-size'],
     ['install on Windows', 'install#windows-and-macos', 'install'],
+    ['wrongly labelled pictures', 'label_errors#find-suspected-label-errors'],
   ],
   analyst: [
     ['GridSearchCV', 'sklearn'],
@@ -42,6 +43,8 @@ const QUESTIONS: Record<string, [question: string, ...answers: string[]][]> = {
     ['use my own PyTorch module', 'models#networks-from-other-packages'],
     ['R script for the results', 'method_researcher#use-the-tables-in-r'],
     ['reproduce a training exactly', 'training#reproducibility'],
+    ['random seed reproducability', 'training#reproducibility'],
+    ['extract feature vectors', 'python_images#the-network-itself'],
   ],
   clinician: [
     [
@@ -77,6 +80,7 @@ const QUESTIONS: Record<string, [question: string, ...answers: string[]][]> = {
     ['user forgot the password', 'server#accounts'],
     ['no internet on the cluster nodes', 'weights#work-offline', 'security#data-stays-on-the-computer'],
     ['GPU memory', 'run_training#memory', 'run_training#on-a-gpu'],
+    ['limit cpu cores', 'run_training#a-time-budget'],
     ['upgrade to a new version', 'core_facility#upgrade', 'core_facility', 'install#update'],
   ],
 };
@@ -95,12 +99,33 @@ test('questions of four kinds of users find a section that answers among the fir
   expect(missed).toEqual([]);
 }, 60_000);
 
-test('the table of words has links to sections of this documentation', () => {
+test('the page of words leads to sections of this documentation, and to its words', () => {
+  const { topics, terms } = synonyms;
   const addresses = new Set(sections.map(addressOfSection));
-  const targets = synonyms.flatMap((row) => row.targets);
-  expect(synonyms.flatMap(({ phrases }) => phrases).length).toBeGreaterThan(200);
+  const targets = topics.flatMap((row) => row.targets);
+  expect(topics.flatMap(({ phrases }) => phrases).length).toBeGreaterThan(200);
   expect(targets.filter((target) => !addresses.has(`help/${target}`))).toEqual([]);
+  const used = new Set(
+    sections.flatMap(({ page, stems }) => (page === 'words' ? [] : stems.flatMap((each) => [...each]))),
+  );
+  expect(terms.size).toBeGreaterThan(50);
+  expect([...terms.values()].flat().filter((word) => !used.has(word))).toEqual([]);
 });
+
+test('typing errors, British spelling, beginnings, joined words and words of users find what the word finds', () => {
+  for (const [typed, word] of [
+    ['calibraton', 'calibration'], // one letter less
+    ['leekage', 'leakage'],
+    ['propotrions', 'proportions'], // two letters swapped
+    ['normalised colours', 'normalized colors'],
+    ['parasitaemia', 'parasitemia'],
+    ['confusi', 'confusion'],
+    ['timebudget', 'time budget'],
+    ['RAM', 'memory'],
+    ['photos', 'images'],
+  ])
+    expect([typed, ...found(typed!).slice(0, 3)]).toEqual([typed, ...found(word!).slice(0, 3)]);
+}, 60_000);
 
 test('plural and verb forms match, a code of an error is found by its name, and other words still find sections', () => {
   expect(found('thresholds')[0]).toBe(found('threshold')[0]);
@@ -108,4 +133,4 @@ test('plural and verb forms match, a code of an error is found by its name, and 
   expect(found('wrong-host')[0]).toBe('problems_workspace#wrong-host');
   expect(found('Hedges g zebra')).toContain('glossary');
   expect(found('zzzz')).toEqual([]);
-});
+}, 60_000);

@@ -6,7 +6,8 @@ export interface Section {
   title: string; // of the page
   heading: string; // of the section; empty before the first one
   text: string;
-  words: string[]; // of heading, title and text, each after a space
+  words: string[]; // each once
+  stems: Set<string>[]; // of heading, title and text
 }
 
 export interface Hit {
@@ -42,18 +43,19 @@ export function sectionsOf(page: string, markdown: string): Section[] {
   }
   return parts.map(({ heading, lines }) => {
     const text = plain(lines.join('\n'));
-    const words = [heading, title, text].map((each) => ` ${wordsIn(each).join(' ')}`);
-    return { page, title, heading, text, words };
+    const words = [heading, title, text].map(wordsIn);
+    const stems = words.map((each) => new Set(each.map(stem)));
+    return { page, title, heading, text, words: [...new Set(words.flat())], stems };
   });
 }
 
 export const addressOfSection = ({ page, heading }: Section) =>
   `help${page === 'README' ? '' : `/${page}`}${heading && `#${anchorOf(heading)}`}`;
 
-/** Words of users, as stems, and the files with the sections that answer them: a row of docs/words.md. */
+/** The words of docs/words.md. */
 export interface Synonyms {
-  phrases: string[][];
-  targets: string[]; // such as numbers#calibration
+  topics: { phrases: string[][]; targets: string[] }[]; // stems of users, and sections that answer, such as numbers#calibration
+  terms: Map<string, string[]>; // a stem of users, and those of the same meaning in the documentation
 }
 
 // Words of questions, which nearly every section contains.
@@ -69,42 +71,68 @@ const wordsIn = (text: string) =>
     .normalize('NFKD')
     .match(/[\p{L}\p{N}]+/gu) ?? [];
 
-/** A word without the ending of its plural or verb form: `labels`, `labeled` and `labelling` become `label`. */
+/** A word without its ending, in American spelling: `labels`, `labeled` and `labelling` become `label`. */
 const stem = (word: string) =>
   word.length < 4
     ? word
     : word
-        .replace(/(ing|ed|es|s)$/, '')
-        .replace(/([^aeious])\1$/, '$1')
-        .replace(/(e|y|i)$/, '');
+        .replace(/[ao]e(?=...)/, 'e')
+        .replace(/(?<=...)our/, 'or')
+        .replace(/(?<=[iy])s(?=e|ing|ation)/, 'z')
+        .replace(/(?<=[bt])re(?=s?$)/, 'er')
+        .replace(/(?<=...)(at(ions?|e[ds]?|ing)|ions?|ing|ed|ly|es|s)$/, '')
+        .replace(/(e|y|i)$/, '')
+        .replace(/([^aeious])\1$/, '$1');
 
 const allStems = (text: string) => [...new Set(wordsIn(text).map(stem))];
 
-/** The stems of a query that tell something. If it has only words of questions, these count. */
-function stemsOf(query: string): string[] {
-  const words = wordsIn(query);
-  const telling = words.filter((word) => !IGNORED.has(word));
-  return [...new Set((telling.length ? telling : words).map(stem))];
+/** Whether one letter is missing, added, replaced or swapped with its neighbor. */
+function isMistyped(word: string, correct: string): boolean {
+  let k = 0;
+  while (k < word.length && word[k] === correct[k]) k++;
+  const [a, b] = [word.slice(k), correct.slice(k)];
+  return (
+    a.slice(1) === b ||
+    a === b.slice(1) ||
+    a.slice(1) === b.slice(1) ||
+    (a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2))
+  );
 }
 
-/** The rows of docs/words.md. */
-export const synonymsOf = (markdown: string): Synonyms[] =>
-  markdown.split('\n').flatMap((line) => {
-    const [words = '', pages = ''] = cellsOf(line);
+/** The table of topics in docs/words.md, and its list of terms: `- image: picture, photo`. */
+export function synonymsOf(markdown: string): Synonyms {
+  const synonyms: Synonyms = { topics: [], terms: new Map() };
+  for (const line of markdown.split('\n')) {
+    const [phrases = '', pages = ''] = cellsOf(line);
     const targets = [...pages.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!.replace('.md', ''));
-    return targets.length ? [{ phrases: words.split(', ').map(allStems), targets }] : [];
-  });
+    if (targets.length) synonyms.topics.push({ phrases: phrases.split(', ').map(allStems), targets });
+    const [, meaning = '', words = ''] = /^- (.+): (.+)$/.exec(line) ?? [];
+    for (const word of allStems(words)) synonyms.terms.set(word, allStems(meaning));
+  }
+  return synonyms;
+}
 
 const targetOf = ({ page, heading }: Section) => page + (heading && `#${anchorOf(heading)}`);
 
-/** How many words of the query are the longest phrase of users that it contains. */
-const nOfPhrase = ({ phrases }: Synonyms, stems: readonly string[]) =>
-  Math.max(
-    0,
-    ...phrases.filter((phrase) => phrase.every((word) => stems.includes(word))).map(({ length }) => length),
-  );
-
 const GENERATED = /^(words$|rest$|columns$|commands$|file_kinds$|glossary$|python_functions$|problems)/; // also users' words and terms
+
+/**
+ * The stems that a word of a query means: its own and those of its synonyms, else those of words that begin with it,
+ * else those of words with one letter more, less or other. Two words without a space have the stems of each.
+ */
+function meaningsOf(word: string, sections: readonly Section[], terms: Synonyms['terms']): string[][] {
+  const same = [stem(word), ...(terms.get(stem(word)) ?? [])];
+  const used = same.filter((each) => sections.some(({ stems }) => stems.some((part) => part.has(each))));
+  if (used.length) return [used];
+  const all = new Set(sections.flatMap(({ words }) => words));
+  const longer = [...all].filter((each) => each.startsWith(word));
+  const similar =
+    longer.length || word.length < 4 ? longer : [...all].filter((each) => isMistyped(word, each));
+  if (similar.length) return [[...new Set(similar.map(stem))]];
+  const pairs = [...word].map((_, k) => [word.slice(0, k), word.slice(k)]);
+  const pair = pairs.find((parts) => parts.every((part) => part.length > 2 && all.has(part)));
+  return (pair ?? []).map((part) => [stem(part)]);
+}
 
 /**
  * The sections that answer a query: those that docs/words.md names for its words, then those with its words, weighted by
@@ -113,42 +141,44 @@ const GENERATED = /^(words$|rest$|columns$|commands$|file_kinds$|glossary$|pytho
 export function hitsOf(
   sections: readonly Section[],
   query: string,
-  synonyms: readonly Synonyms[] = [],
+  { topics, terms }: Synonyms = { topics: [], terms: new Map() },
 ): Hit[] {
-  const stems = stemsOf(query);
-  if (!stems.length) return [];
-  const wholeQuery = allStems(query);
-  const matches = sections.map(({ words }) =>
-    stems.map((word) => words.map((part) => part.includes(` ${word}`))),
+  const meanings = new Map(wordsIn(query).map((word) => [word, meaningsOf(word, sections, terms)]));
+  const telling = [...meanings].filter(([word]) => !IGNORED.has(word));
+  const words = (telling.length ? telling : [...meanings]).flatMap(([, stems]) => stems);
+  const wholeQuery = new Set([...meanings.values()].flat(2));
+  const matches = sections.map(({ stems }) =>
+    words.map((word) => stems.map((part) => word.find((each) => part.has(each)))),
   );
-  const weights = stems.map((_, k) => {
+  const weights = words.map((_, k) => {
     const n = matches.filter((ofWord) => ofWord[k]!.some(Boolean)).length;
     return Math.log((sections.length + 1) / (n + 0.5));
   });
   const named = new Map<string, number>();
-  for (const row of synonyms)
-    row.targets.forEach((target, k) => {
-      const n = nOfPhrase(row, wholeQuery);
-      if (n) named.set(target, Math.max(named.get(target) ?? 0, n - k / 10));
-    });
+  for (const { phrases, targets } of topics) {
+    const found = phrases.filter((phrase) => phrase.every((word) => wholeQuery.has(word)));
+    const n = Math.max(0, ...found.map(({ length }) => length));
+    if (n) targets.forEach((target, k) => named.set(target, Math.max(named.get(target) ?? 0, n - k / 10)));
+  }
   const scored = sections.map((section, k) => {
     const ofWords = matches[k]!;
     const isIn = ofWords.map((ofWord) => ofWord.some(Boolean));
     const coverage = weights.reduce((sum, weight, word) => sum + weight * +isIn[word]!, 0);
     const share = Math.min(1, LONG_SECTION / section.text.length);
-    const score = ofWords.reduce(
+    const inTexts = ofWords.reduce(
       (sum, [inHeading, inTitle, inText], word) =>
-        sum + weights[word]! * (3 * +inHeading! + 2 * +inTitle! + +inText! * share),
+        sum + weights[word]! * (3 * +!!inHeading + 2 * +!!inTitle + +!!inText * share),
       0,
     );
-    const isCode = section.heading !== '' && section.heading === query.trim().toLowerCase();
+    const isNamed =
+      /^(problems|commands)/.test(section.page) && section.heading === query.trim().toLowerCase();
     return {
       section,
-      rank: isCode ? Infinity : (named.get(targetOf(section)) ?? 0),
+      rank: isNamed ? Infinity : (named.get(targetOf(section)) ?? 0),
       coverage,
       isLast: GENERATED.test(section.page),
-      score: score * coverage,
-      first: stems[isIn.indexOf(true)] ?? '',
+      score: inTexts * coverage,
+      first: ofWords.map((ofWord) => ofWord[2]).find(Boolean) ?? '',
     };
   });
   const most = Math.max(...scored.map(({ coverage, isLast }) => (isLast ? 0 : coverage)));
