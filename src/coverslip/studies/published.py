@@ -18,20 +18,18 @@ from coverslip.evaluation.intervals import Units, group_codes, metric_with_inter
 from coverslip.evaluation.metrics import (
     Curve,
     Influence,
-    auroc,
     macro_roc_curve,
     mean_roc_curve,
     micro_roc_curve,
     roc_curve,
 )
 from coverslip.evaluation.results import Metric
-from coverslip.evaluation.table import CLASS_METRICS, METRICS, score
+from coverslip.evaluation.table import CLASS_METRICS, METRICS
 from coverslip.messages import Message, message, text
 from coverslip.models import model_info
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
-from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe, protocol_code
 from coverslip.runs.recipe_keys import values_of
 from coverslip.studies.cells import Cell, finished
@@ -277,7 +275,7 @@ def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
 
 def _roc_lines(runs: Sequence[Run]) -> Iterator[RocLine]:
     try:
-        of_networks = [_network_curves(network.predictions) for run in runs for network in run.folds or (run,)]
+        of_networks = [_network_curves(network) for run in runs for network in run.folds or (run,)]
     except CoverslipError:  # a file was changed or removed
         return
     for name in dict.fromkeys(name for curves in of_networks for name in curves):
@@ -287,19 +285,27 @@ def _roc_lines(runs: Sequence[Run]) -> Iterator[RocLine]:
             yield RocLine(name=name, auroc=float(np.mean([area for area, _ in lines])), curve=curve)
 
 
-def _network_curves(predictions: Predictions) -> dict[str, tuple[float, Curve]]:
-    """Return AUROC and ROC curve of each class of one network, and of the averages if there are more than two."""
+def _network_curves(network: Run) -> dict[str, tuple[float, Curve]]:
+    """Return AUROC and ROC curve of each class of one network, and of the averages if there are more than two.
+
+    AUROCs are those of its metrics, as in all tables: its predictions are rounded, so that curves have ties.
+    """
+    predictions, metrics = network.predictions, network.metrics
     measured = predictions.measured()
     probability, label = measured.probability, measured.label
-    curves: dict[str, tuple[float, Curve | None]] = {
-        name: (auroc(probability[:, k], label == k).value, roc_curve(probability[:, k], label == k))
+    curves: dict[str, tuple[Metric, Curve | None]] = {
+        name: (metrics.per_class[name].metrics["auroc"], roc_curve(probability[:, k], label == k))
         for k, name in enumerate(predictions.classes)
+        if name in metrics.per_class
     }
     if len(predictions.classes) > 2:
-        areas = score(probability, label, names=["macro_auroc", "micro_auroc"])
-        curves["macro-average"] = areas["macro_auroc"], macro_roc_curve(probability, label)
-        curves["micro-average"] = areas["micro_auroc"], micro_roc_curve(probability, label)
-    return {name: (area, curve) for name, (area, curve) in curves.items() if curve is not None}
+        curves["macro-average"] = metrics["macro_auroc"], macro_roc_curve(probability, label)
+        curves["micro-average"] = metrics["micro_auroc"], micro_roc_curve(probability, label)
+    return {
+        name: (area.value, curve)
+        for name, (area, curve) in curves.items()
+        if curve is not None and area.value is not None
+    }
 
 
 # What a published protocol and a recipe add: the differences between the arms of a study.

@@ -236,7 +236,7 @@ def _mean(score: MetricMean | None) -> Estimate:
     if score is None:
         return estimate(Metric(value=None))
     cell = estimate(Metric(value=score.mean, low=score.low, high=score.high))
-    if score.sd is not None and score.sd < _LEAST_SD:
+    if score.low is None and score.sd is not None and score.sd < _LEAST_SD:
         return replace(cell, interval="", counts=text("study-equal-splits"))
     return cell if score.low is not None or score.n == 1 else replace(cell, counts=text("study-few-splits"))
 
@@ -787,6 +787,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
                     "study-summary",
                     metric=metric.title,
                     n_arms=len(comparison.arms),
+                    n_missing=sum(row.n_missing for part in comparison.datasets for row in part.scores),
                     is_instant=is_instant(comparison),
                 )
             ],

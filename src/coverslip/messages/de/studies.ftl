@@ -366,7 +366,7 @@ study-roc =
 
 study-roc-drawing = ROC-Kurven von { $network }, als Mittelwert über die Netze aller Aufteilungen und Seeds, jedes auf seinen eigenen Testbildern. Legenden zeigen die mittlere Fläche unter der Kurve (AUROC) der Mittelwerte und der vier Klassen mit den kleinsten Flächen.
 
-study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
+study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, die nach ihren Namen zum veröffentlichten gehören, oder über alle, wenn die Publikation Werte keines bestimmten nennt; „–“: Es gibt keinen. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
     .title = Veröffentlichte Werte
     .columns = Netz der Publikation | Datensatz | Bilder oder Klasse | Metrik | veröffentlicht | { $arms } | Quelle
     .own = diese Studie
@@ -476,6 +476,9 @@ study-usual-verdict = { $is_shown ->
 study-summary = { $metric } auf Testbildern. { $n_arms ->
         [0] Alle Netze wurden auf denselben Aufteilungen eines Datensatzes getestet.
        *[other] Alle Netze eines Arms wurden auf denselben Aufteilungen eines Datensatzes getestet; Arme können andere Aufteilungen haben.
+    }{ $n_missing ->
+        [0] {""}
+       *[other] {" "}Einige Trainings fehlen, sodass Werte von Netzen von anderen Aufteilungen sein können; ihre Differenzen sind die gemeinsamer.
     }{ $is_instant ->
         [true] {" "}Kein Netz wurde feinabgestimmt: Jedes ist ein Sofort-Klassifikator, ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.
        *[false] { "" }

@@ -366,7 +366,7 @@ study-roc =
 
 study-roc-drawing = ROC curves of { $network }, as the mean over the networks of all splits and seeds, each on its own test images. Legends show the mean area under the curve (AUROC) of the averages and of the four classes with the lowest areas.
 
-study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
+study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets that belong to the published one by their names, or over all datasets if the publication has values of no particular one; “–”: there is none. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
     .columns = network of the publication | dataset | images or class | metric | published | { $arms } | source
     .own = this study
@@ -476,6 +476,9 @@ study-usual-verdict = { $is_shown ->
 study-summary = { $metric } on test images. { $n_arms ->
         [0] All networks were tested on the same splits of a dataset.
        *[other] All networks of an arm were tested on the same splits of a dataset; arms can have other splits.
+    }{ $n_missing ->
+        [0] {""}
+       *[other] {" "}Some trainings are missing, so that values of networks can be of other splits; their differences are of common ones.
     }{ $is_instant ->
         [true] {" "}No network was fine-tuned: each is an instant classifier, a linear classifier on features of the pretrained network.
        *[false] { "" }
