@@ -104,7 +104,7 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
         2,
         [
             ("sleeps", {"seconds": 1.5}, "image-time-limit", {"seconds": 1.5}),
-            ("loops", {"processor_seconds": 0.5}, "image-time-limit", {"seconds": 0.5}),
+            ("loops", {"processor_seconds": 1.5}, "image-time-limit", {"seconds": 1.5}),
             ("allocates", {"memory_bytes": 300_000_000}, "image-memory-limit", {"memory_gb": 0.3}),
             ("aborts", {}, "decoder-crashed", {}),
         ],
