@@ -62,6 +62,19 @@ def test_measurements_are_those_of_known_pixels(tmp_path: Path) -> None:
     assert again.measurements(0)["intensity_sum GFP"] == rising[labels == 1].sum()
 
 
+@pytest.mark.parametrize("names", [["Ch", "Ch", "Ch"], None])
+def test_channels_of_equal_names_and_fluorescence_without_names_are_numbered(
+    tmp_path: Path, names: list[str] | None
+) -> None:
+    labels, table = save_field(tmp_path), tmp_path / "objects.csv"
+    values = np.stack([np.full(labels.shape, value, np.uint16) for value in (10, 200, 3000)])
+    metadata = {"axes": "CYX", **({"Channel": {"Name": names}} if names else {})}
+    file = tmp_path / "fields" / "a.ome.tif"
+    tifffile.imwrite(file, values, ome=True, photometric="minisblack", metadata=metadata)
+    cs.collect_objects(str(tmp_path / "fields"), masks=tmp_path / "masks", out=table, measure=True, emit=ignore)
+    assert [float(rows_of(table)[0][f"intensity_mean {k}"]) for k in (1, 2, 3)] == [10, 200, 3000]
+
+
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 3))
 def test_shapes_do_not_depend_on_place_or_direction(height: int, width: int, margin: int) -> None:
     mask = np.pad(np.ones((height, width), bool), margin)

@@ -239,6 +239,11 @@ def test_probabilities_are_too_high_or_too_low() -> None:
     assert not found(measured([[8, 0], [0, 8]], confidence=0.9))  # too few images to say
 
 
+def test_a_class_of_two_that_is_not_known_is_one_reason() -> None:
+    reasons = verdict_of(CASES["2 of 3 of the rare class"][0]).reasons
+    assert [each.severity for each in reasons if each.code == "limit-unsure-classes"] == ["unknown"]
+
+
 def test_two_classes_that_are_confused_with_each_other_are_the_next_step() -> None:
     counts = [[200, 0, 0, 0], [0, 200, 0, 0], [0, 0, 105, 95], [0, 0, 98, 102]]
     verdict = verdict_of(measured(counts, n_groups=20))

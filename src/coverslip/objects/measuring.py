@@ -50,7 +50,8 @@ def with_measurements(objects: Objects, emit: Emit) -> Objects:
                 emit(Noted.of(note("field-not-measured", level="warning", field=one_line(field.name), reason=reason)))
                 continue
             inside = pixels.array[mask].astype(np.float64)
-            names = _channel_names(inside.shape[1], pixels.channel_names)
+            is_color = pixels.array.dtype == np.uint8
+            names = _channel_names(inside.shape[1], pixels.channel_names, is_color=is_color)
             for channel, mean, total in zip(names, inside.mean(axis=0), inside.sum(axis=0), strict=True):
                 for name, value in zip(INTENSITY, (mean, total), strict=True):
                     column = f"{name} {channel}".rstrip()
@@ -73,13 +74,14 @@ def _plan(objects: Objects, position: int, field: FieldImage, region: Region) ->
     return ReadPlan(series=field.series or 0, t=max(t, 0), z=plane, region=region)
 
 
-def _channel_names(n_channels: int, names: tuple[str, ...]) -> list[str]:
-    """Return a name for each channel; empty for a single one without a name."""
-    if len(names) == n_channels:
-        return [one_line(name, 40) for name in names]
+def _channel_names(n_channels: int, names: tuple[str, ...], *, is_color: bool) -> list[str]:
+    """Return a different name for each channel: its number if the file gives none; empty for a single one."""
+    short = [one_line(name, 40) for name in names]
+    if len(set(filter(None, short))) == n_channels == len(short):
+        return short
     if n_channels == 1:
         return [""]
-    return ["red", "green", "blue"] if n_channels == 3 else [str(k) for k in range(1, n_channels + 1)]
+    return ["red", "green", "blue"] if n_channels == 3 and is_color else [str(k) for k in range(1, n_channels + 1)]
 
 
 def shape_of(mask: Array) -> tuple[float, float, float]:

@@ -432,11 +432,15 @@ def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     yield from _when(bool(lost) and has_many == is_of_many, **_shares_in_words(lost))
 
 
+def _is_unknown_of_two(metrics: Evaluation, recall: Metric) -> bool:
+    """Return whether the interval of the recall of one of two classes contains most values."""
+    return len(metrics.classes) == 2 and recall.is_useless
+
+
 def _unknown_of_two(metrics: Evaluation) -> Iterator[Json]:
-    """Yield a class of two if the interval of its recall contains most values: it is half of the task."""
-    rows = [row for row in _shares(metrics, "recall") if row[1].is_useless] if len(metrics.classes) == 2 else []
-    n_needed = _ENOUGH if rows else 0
-    yield from _when(bool(rows), is_below=False, n_needed=n_needed, **_shares_in_words(rows))
+    """Yield the classes of two whose recall is not known: each is half of the task."""
+    rows = [row for row in _shares(metrics, "recall") if _is_unknown_of_two(metrics, row[1])]
+    yield from _when(bool(rows), is_below=False, n_needed=_ENOUGH, **_shares_in_words(rows))
 
 
 def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
@@ -447,7 +451,7 @@ def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     """
     lost = {label for label, _ in _lost_classes(metrics)}
     rows = [row for row in _shares(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
-    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
+    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known and not _is_unknown_of_two(metrics, row[1])]
     has_many_missed = {label for label, recall in rows if (recall.value or 0) < HALF or _ends(recall)[1] < MANY_MISSED}
     for is_below in (True, False):
         if of_kind := [row for row in rows if (row[0] in has_many_missed) == is_below]:

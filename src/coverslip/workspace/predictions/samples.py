@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -295,7 +295,7 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
         for row, _ in images_of_job(workspace, job.id).every_row()
         if images.add(row.row_id if row.first_row is None else row.first_row, is_excluded=row.excluded is not None)
     ]
-    samples = _samples_of(counted, sampling)
+    samples, columns = _samples_of(counted, sampling), _columns(counted)
     pairs = [
         (
             row.row_id,
@@ -320,8 +320,8 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
         n_unmatched=len(counted) - len(pairs),
         n_repeated=images.n_repeated,
         n_fields=len({(row.path, _series_of(row)) for row in counted}),
-        columns=_columns(counted),
-        suggested_conditions=_suggested_conditions(counted, samples, sampling),
+        columns=columns,
+        suggested_conditions=_suggested_conditions(counted, samples, sampling, columns),
     )
 
 
@@ -333,7 +333,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _suggested_conditions(
-    rows: Sequence[Row], samples: Sequence[str | None], sampling: Sampling
+    rows: Sequence[Row], samples: Sequence[str | None], sampling: Sampling, columns: Iterable[str]
 ) -> dict[str, dict[str, str]]:
     """Return the values of columns, and the names of folders, that are the same for all images of each sample.
 
@@ -342,7 +342,7 @@ def _suggested_conditions(
     folders = [folder_of(folder) if sampling.by == "folder" else folder for folder in (folder_of(r.path) for r in rows)]
     names = short_names(folders)
     values = {FOLDER: [names[folder] for folder in folders]}
-    values |= {name: [row.cells.get(name, "") for row in rows] for name in _columns(rows)}
+    values |= {name: [row.cells.get(name, "") for row in rows] for name in columns}
     suggested = {}
     for name, of_rows in values.items():
         pairs = {(sample, value) for sample, value in zip(samples, of_rows, strict=True) if sample is not None}
