@@ -248,10 +248,10 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
         is_usable = all(reason.severity == "note" for reason in reasons if reason.code != _EXTERNAL)
         sentences = [text("verdict-own-images", is_usable=is_usable), worst.claim]
     elif worst is not None and use != "yes":
-        sentences = [text("verdict", use=use, is_external=is_external), worst.claim]
+        sentences = [text("verdict", use=use, is_external=is_external, has_groups=False), worst.claim]
     else:
         weakest = [row for row in _shares(metrics, "recall")[:1] if (row[1].value or 0) < 1]
-        sentences = [text("verdict", use=use, is_external=is_external)]
+        sentences = [text("verdict", use=use, is_external=is_external, has_groups=bool(metrics.n_units))]
         sentences += [_score_text(metrics, "external" if is_external else "")]
         sentences += [text("verdict-weakest-class", label=label, **_counts(recall)) for label, recall in weakest]
     return Verdict(use=use, headline=" ".join(sentences), reasons=tuple(reasons))

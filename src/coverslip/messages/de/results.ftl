@@ -234,7 +234,10 @@ verdict = { $is_external ->
             [no] Diesen Klassifikator nicht verwenden.
             [unknown] Nicht bekannt, ob er verwendbar ist.
             [care] Mit Vorsicht verwenden.
-           *[yes] Verwendbar für Bilder wie die Testbilder.
+           *[yes] { $has_groups ->
+                [true] Verwendbar für Bilder wie die Testbilder.
+               *[false] Verwendbar für Bilder wie die Testbilder, wenn jedes von einem anderen Patienten oder Objektträger stammt.
+            }
         }
     }
 

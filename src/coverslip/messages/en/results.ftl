@@ -234,7 +234,10 @@ verdict = { $is_external ->
             [no] Do not use this classifier.
             [unknown] Not known whether it is usable.
             [care] Use with care.
-           *[yes] Usable for images like the test images.
+           *[yes] { $has_groups ->
+                [true] Usable for images like the test images.
+               *[false] Usable for images like the test images, if each is of a different patient or slide.
+            }
         }
     }
 
