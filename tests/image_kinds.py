@@ -391,7 +391,9 @@ def _dicom_frame(sample: Sample, plane: Array) -> bytes:
     return jpeg_of(codec, plane, sample.bits, sample.color)
 
 
-def write_zarr(folder: Path, array: Array, axes: str, version: str, *, separator: str = "/") -> Path:
+def write_zarr(
+    folder: Path, array: Array, axes: str, version: str, *, separator: str = "/", write_empty_chunks: bool = True
+) -> Path:
     """Write an image with two levels, as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
     import zarr
 
@@ -437,7 +439,7 @@ def write_zarr(folder: Path, array: Array, axes: str, version: str, *, separator
             chunks=chunks,
             chunk_key_encoding=encoding,
             fill_value=0,
-            config={"write_empty_chunks": True},
+            config={"write_empty_chunks": write_empty_chunks},
         )
         made[:] = level
     return folder

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import roifile
 import tifffile
+from image_kinds import write_zarr
 from refusing import refusing
 
 import coverslip as cs
@@ -72,17 +73,15 @@ def as_overlay(folder: Path) -> Sources:
     return {"outlines": folder / "a.tif"}
 
 
-def zarr_of_labels(folder: Path) -> Sources:
-    zarr = pytest.importorskip("zarr")
-    image = zarr.open_group(str(folder / "a.zarr"), mode="w", zarr_format=2)
-    image.create_group("labels").create_group("cells").create_array("0", data=labels())
-    return {"masks": folder / "a.zarr"}
+def zarr_of_labels(source: str) -> Make:
+    def make(folder: Path) -> Sources:
+        return {source: write_zarr(folder / "a.zarr", labels()[np.newaxis], "CYX", "0.4")}
+
+    return make
 
 
-def tiff_of_zarr(folder: Path) -> Sources:
-    zarr = pytest.importorskip("zarr")
-    tifffile.imwrite(folder / "a.tif", zarr.open(str(folder / "a.zarr" / "labels/cells/0"))[:])
-    return {"masks": folder / "a.tif"}
+def field_itself(folder: Path) -> Sources:
+    return {"masks": folder.parent / "fields" / "a.tif"}
 
 
 def zip_of_table(folder: Path) -> Sources:
@@ -166,7 +165,8 @@ AT = {"x": "Pos", "y": "Line"}
 SHAPES = {"imagePath": "a.tif", "imageHeight": HEIGHT, "shapes": [{"points": RING, "shape_type": "polygon"}]}
 
 ADVICE: dict[str, list[tuple[Make, Make]]] = {
-    "no-object-files": [(zarr_of_labels, tiff_of_zarr)],
+    "no-object-files": [(zarr_of_labels("outlines"), zarr_of_labels("masks"))],
+    "field-as-mask": [(field_itself, mask("a.tif", labels()))],
     "two-files-of-field": [(two_masks, one_mask)],
     "labels-not-read": [(bytes_file("a.png", b"\x89PNG broken", "masks"), mask("a.npy", labels()))],
     "labels-pickled": [

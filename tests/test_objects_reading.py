@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 import roifile
 import tifffile
+from image_kinds import write_zarr
 from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
@@ -221,6 +222,41 @@ def test_time_points_and_z_planes_of_exports_are_read_again(to: Any, name: str, 
     again = read_objects(tmp_path / "again.csv")
     at = [("" if t < 0 else str(t), "" if z < 0 else str(z)) for t, z in zip(again.t, again.z, strict=True)]
     assert at == planes
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("at", ["", "labels", "labels/cells", ".."])
+def test_label_images_of_ome_zarr_are_those_of_its_image(version: str, at: str, tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "fields" / "a.zarr", np.zeros((2, 1, HEIGHT, WIDTH), np.uint16), "TCYX", version)
+    masks = np.zeros((2, 1, HEIGHT, WIDTH), np.uint32)
+    masks[0, 0, 10:25, 10:30], masks[1, 0, 1:3, 1:4], masks[1, 0, 20:40, 40:60] = 7, 70_000, 9
+    write_zarr(image / "labels" / "cells", masks, "TCYX", version, write_empty_chunks=False)
+    about = {"labels": ["cells"]}
+    labels = zarr.open_group(image / "labels", mode="a", zarr_format=2 if version == "0.4" else 3)
+    labels.attrs.update(about if version == "0.4" else {"ome": {"version": version, **about}})
+    objects, _ = collected(tmp_path / "fields", masks=(image / at).resolve())
+    assert objects.object_id.tolist() == ["7", "9", "70000"]
+    assert objects.t.tolist() == [0, 1, 1]
+    assert objects.box.tolist() == [[10, 10, 20, 15], [40, 20, 20, 20], [1, 1, 3, 2]]
+    write_zarr(image / "labels" / "nuclei", masks, "TCYX", version)
+    labels.attrs.update(
+        {"labels": ["cells", "nuclei"]} if version == "0.4" else {"ome": {"labels": ["cells", "nuclei"]}}
+    )
+    if at == "labels/cells":
+        assert len(collected(tmp_path / "fields", masks=image / at)[0]) == 3
+    else:
+        with refusing(BadDataset, "two-files-of-field"):
+            collected(tmp_path / "fields", masks=(image / at).resolve())
+
+
+def test_a_field_is_no_label_image_of_itself(fields: Path, tmp_path: Path) -> None:
+    image = write_zarr(tmp_path / "only" / "a.zarr", np.ones((1, HEIGHT, WIDTH), np.uint16), "CYX", "0.5")
+    for each in (image, fields / "a.tif"):
+        with refusing(BadDataset, "field-as-mask"):
+            collected(each.parent, masks=each)
+    tifffile.imwrite(fields / "a_masks.tif", mask(first=7, second=0))
+    assert collected(fields, masks=fields)[0].object_id.tolist() == ["7"]
 
 
 def test_masks_beside_their_fields_are_no_fields(fields: Path) -> None:

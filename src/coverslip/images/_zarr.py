@@ -52,7 +52,7 @@ def is_zarr(folder: Path) -> bool:
 
 @contextmanager
 def _open(path: Path) -> Iterator[OpenImage]:
-    yield _ZarrSource(path)
+    yield ZarrSource(path)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,16 @@ class _Image:
         }
 
 
-class _ZarrSource:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class ZarrSource:
+    """An OME-Zarr folder.
+
+    Args:
+        path: the folder.
+        is_sparse: whether missing chunks consist of the fill value, as in label images; otherwise they are damage.
+    """
+
+    def __init__(self, path: Path, *, is_sparse: bool = False) -> None:
+        self._path, self._is_sparse = path, is_sparse
 
     @cached_property
     def _images(self) -> list[_Image]:
@@ -169,6 +176,22 @@ class _ZarrSource:
     def describe(self) -> tuple[Series, ...]:
         return tuple(map(self._describe, self._images))
 
+    def label_folders(self) -> list[tuple[int, PurePosixPath]]:
+        """Return the series and the folder of each label image that the group `labels` of an image lists.
+
+        Raises:
+            UnreadableImage: the metadata are damaged.
+        """
+        groups = [(series, image.folder / "labels") for series, image in enumerate(self._images)]
+        try:
+            return [
+                (series, group / _below(name))
+                for series, group in groups
+                for name in self._attributes(group).get("labels", ())
+            ]
+        except (TypeError, ValueError) as error:
+            raise damaged(self._path, message("zarr-metadata", reason=str(error))) from error
+
     def _describe(self, image: _Image) -> Series:
         arrays = [self._array(level) for level in image.levels]
         if any(len(array.shape) != len(image.axes) for array in arrays):
@@ -196,7 +219,7 @@ class _ZarrSource:
 
         from coverslip.images._zarr_store import ChunkStore
 
-        store = ChunkStore(self._path, confining_roots())
+        store = ChunkStore(self._path, confining_roots(), is_sparse=self._is_sparse)
         try:
             array = zarr.open_array(store, path=str(folder), mode="r")
         except FileNotFoundError as error:

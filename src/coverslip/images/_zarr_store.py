@@ -24,10 +24,16 @@ _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 class ChunkStore(Store):  # type: ignore[misc]  # of a package without types here
     """The files of one folder."""
 
-    def __init__(self, folder: Path, roots: Sequence[Path] | None) -> None:
-        """Take the folder, and the folders to which reading is confined; zarr reads in another thread."""
+    def __init__(self, folder: Path, roots: Sequence[Path] | None, *, is_sparse: bool) -> None:
+        """Take the folder of an image.
+
+        Args:
+            folder: of the image.
+            roots: the folders to which reading is confined; zarr reads in another thread.
+            is_sparse: whether a missing chunk has the constant that its metadata state, as in label images.
+        """
         super().__init__(read_only=True)
-        self._folder, self._roots = folder, roots
+        self._folder, self._roots, self._is_sparse = folder, roots, is_sparse
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ChunkStore) and other._folder == self._folder
@@ -36,7 +42,7 @@ class ChunkStore(Store):  # type: ignore[misc]  # of a package without types her
         return hash(self._folder)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Return the bytes of a file; None for missing metadata.
+        """Return the bytes of a file; None for missing metadata, and for a missing chunk of a sparse image.
 
         Raises:
             UnreadableImage: a chunk is missing or incomplete.
@@ -59,7 +65,7 @@ class ChunkStore(Store):  # type: ignore[misc]  # of a package without types her
                         data = file.read()
                 is_complete = is_complete and bool(file.seek(0, 2))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            if key.rsplit("/", 1)[-1] in _METADATA:
+            if self._is_sparse or key.rsplit("/", 1)[-1] in _METADATA:
                 return None
             raise damaged(self._folder, message("zarr-chunk-missing", chunk=key)) from None
         if not is_complete:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from coverslip.images.decoding import read_pixels
 from coverslip.images.formats import is_image_folder
 from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
+from coverslip.images.zarr_labels import label_folders
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
@@ -141,7 +142,7 @@ def objects_of_masks(
 
     Args:
         names: of the fields.
-        sources: files, or folders that are searched for files.
+        sources: files, or folders that are searched for files; an OME-Zarr contains the label images of its images.
         emit: receives progress and notes.
         most_s: seconds after which no other file is read; None: no limit.
 
@@ -149,17 +150,21 @@ def objects_of_masks(
         BadDataset: there are no label images, none is named like a field, one cannot be read or has another size than
             its field, or they contain no object.
     """
-    files = list(files_in(sources, LABEL_SUFFIXES))
-    mask_of: dict[FieldImage, Path] = {}
-    for file in files:
-        matching = names.match(str(file))
+    files, mask_of = list[Path](), dict[FieldImage, Path]()
+    for file, name, series in _label_images(sources):
+        files.append(file)
+        matching = names.match(name, series)
         if matching is None:
+            continue
+        if matching.path == file:  # in the same folder as its label image
             continue
         if matching in mask_of:
             raise BadDataset(
                 "two-files-of-field", file=file, field=one_line(matching.name), other=str(mask_of[matching])
             )
         mask_of[matching] = file
+    if not mask_of and names.matched:
+        raise BadDataset("field-as-mask", file=next(iter(names.matched.values())).path)
     if not mask_of:
         raise no_match(sources, [str(file) for file in files], names)
     builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
@@ -197,6 +202,15 @@ def objects_of_masks(
     if not n_objects:
         raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
     return builder.finish(), read
+
+
+def _label_images(sources: Sequence[Path]) -> Iterator[tuple[Path, str, int | None]]:
+    """Yield each label image, the name of its field, and the series of this field in its file."""
+    for file in files_in(sources, LABEL_SUFFIXES):
+        if file.is_dir():
+            yield from ((each.folder, str(each.image), each.series) for each in label_folders(file))
+        else:
+            yield file, str(file), None
 
 
 def _has_background_as_object(labels: Array) -> bool:
@@ -402,23 +416,27 @@ def files_in(sources: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
     """
     files: list[Path] = []
     for source in sources:
-        if source.is_dir():
-            below = [
-                Path(folder, name)
-                for folder, _, file_names in os.walk(source)
-                for name in file_names
-                if name.lower().endswith(tuple(suffixes))
-                and not any(map(is_hidden, (*Path(folder).relative_to(source).parts, name)))
-            ]
+        if source.is_dir() and not (is_image_folder(source) and ".zarr" in suffixes):
+            below = list(_files_below(source, tuple(suffixes)))
             if not below:
                 listed = ", ".join(sorted(suffixes))
                 raise BadDataset("no-object-files", file=source, suffixes=listed, is_image=is_image_folder(source))
             files += sorted(below, key=lambda path: natural_key(str(path)))
-        elif source.is_file():
+        elif source.exists():
             files.append(source)
         else:
             raise BadDataset("no-such-object-file", file=source)
     return list(dict.fromkeys(files))
+
+
+def _files_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files and image folders of these suffixes in a folder; nothing inside image folders."""
+    for folder, folder_names, file_names in os.walk(root):
+        image_folders = [name for name in folder_names if is_image_folder(Path(folder, name))]
+        folder_names[:] = [name for name in folder_names if name not in image_folders and not is_hidden(name)]
+        for name in (*image_folders, *file_names):
+            if name.lower().endswith(suffixes) and not is_hidden(name):
+                yield Path(folder, name)
 
 
 def collect_objects(

@@ -28,6 +28,7 @@ from coverslip.errors import BadArchive, BadDataset, CoverslipError
 from coverslip.files import ArchiveLimits, open_archive, read_bytes
 from coverslip.images.confining import open_image
 from coverslip.images.reader import check_size
+from coverslip.images.zarr_labels import read_label_folder
 from coverslip.messages import text
 from coverslip.objects.fields import FieldObjects, check_planes, rank_of_kind
 from coverslip.objects.outlines import Array, Polygon, nested_rings, open_rings, trace_labels
@@ -503,7 +504,7 @@ def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldImage, obj
 
 # Label images (masks), in which each object has the pixels of one number and 0 is background; the kind of a file.
 
-LABEL_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".npy", ".npz", ".bmp", ".gif"})
+LABEL_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".npy", ".npz", ".bmp", ".gif", ".zarr"})
 _MAX_INDEX = 2**31
 OBJECT_SUFFIXES = frozenset(
     {".geojson", ".json", ".geojson.gz", ".json.gz", ".zip", ".roi", ".xml", ".npy", *TABLE_SUFFIXES}
@@ -526,7 +527,7 @@ class LabelPlane:
 
 
 def read_label_planes(file: Path) -> Iterator[LabelPlane]:
-    """Yield the label planes of a file.
+    """Yield the label planes of a file, or of a folder that is an OME-Zarr.
 
     Palette indices are labels. Each color of a color image is a label; the most frequent color is background unless the
     image contains black. A plane of a single color, or of a single value as in binary masks, is a binary mask, whose
@@ -547,6 +548,9 @@ def read_label_planes(file: Path) -> Iterator[LabelPlane]:
 
 
 def _planes(file: Path) -> Iterator[Array]:
+    if file.is_dir():
+        yield from read_label_folder(file, _MAX_BYTES)
+        return
     match file.suffix.lower():
         case ".npy" | ".npz":
             yield from _numpy_planes(file)

@@ -32,7 +32,10 @@ ambiguous-field-names = Mehrere Gesichtsfelder haben denselben Namen: { $names }
     .do = Verwenden Sie für die Gesichtsfelder und ihre Objekte dieselben Unterordner.
 
 two-files-of-field = Zwei Dateien enthalten die Objekte des Gesichtsfelds { $field }: diese Datei und { $other }
-    .do = Entfernen Sie eine davon.
+    .do = Wählen Sie eine davon, oder entfernen Sie die andere.
+
+field-as-mask = Die Datei ist selbst ein Feld und kein Labelbild
+    .do = Wählen Sie die Labelbilder. Die eines OME-Zarr sind in seinem Ordner „labels“, und seine Metadaten nennen sie.
 
 no-such-object-file = Diese Datei oder diesen Ordner gibt es nicht
     .do = Prüfen Sie die Schreibweise.
@@ -42,7 +45,7 @@ no-object-files = { $is_image ->
        *[false] Der Ordner enthält keine Datei mit der Endung { $suffixes }
     }
     .do = { $is_image ->
-        [true] Schreiben Sie die Labels eines OME-Zarr als TIFF, in Python: tifffile.imwrite("labels.tif", zarr.open("BILD.zarr/labels/NAME/0")[:]).
+        [true] Die Labelbilder eines OME-Zarr sind Masken, keine Umrisse.
        *[false] Wählen Sie den Ordner mit den Dateien der Objekte.
     }
 

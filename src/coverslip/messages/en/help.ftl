@@ -226,7 +226,7 @@ help-objects-fields = Fields of view: files, folders, patterns such as 'fields/*
 
 help-objects-out = The table of objects to write.
 
-help-objects-masks = Label images (TIFF, PNG, NPY), or their folder. Each has the name of its field, with or without an ending such as _masks.
+help-objects-masks = Label images (TIFF, PNG, NPY, OME-Zarr), or their folder. Each has the name of its field, with or without an ending such as _masks. Repeatable.
 
 help-objects-outlines = Polygons or boxes of another program, or their folder: GeoJSON of QuPath, ImageJ ROIs, COCO, LabelMe, YOLO, outlines of Cellpose, tables of CellProfiler, ilastik, scikit-image and others.
 

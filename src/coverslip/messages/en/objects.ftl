@@ -32,7 +32,10 @@ ambiguous-field-names = Several fields have the same name: { $names }
     .do = Use the same subfolders for the fields and for their objects.
 
 two-files-of-field = Two files contain the objects of the field { $field }: this file and { $other }
-    .do = Remove one of them.
+    .do = Choose one of them, or remove the other.
+
+field-as-mask = The file is a field itself, not a label image
+    .do = Choose the label images. Those of an OME-Zarr are in its folder 'labels', and its metadata list them.
 
 no-such-object-file = There is no such file or folder
     .do = Check the spelling.
@@ -42,7 +45,7 @@ no-object-files = { $is_image ->
        *[false] The folder contains no file with the ending { $suffixes }
     }
     .do = { $is_image ->
-        [true] Write the labels of an OME-Zarr as TIFF, in Python: tifffile.imwrite("labels.tif", zarr.open("IMAGE.zarr/labels/NAME/0")[:]).
+        [true] The label images of an OME-Zarr are masks, not outlines.
        *[false] Choose the folder with the files of the objects.
     }
 

@@ -89,7 +89,7 @@ export const fields: Texts['fields'] = {
     sources: {
       points: 'Punkte: Textdateien oder Tabellen mit den Mittelpunkten von Objekten',
       outlines: 'Umrisse oder Rahmen: QuPath, ImageJ, CellProfiler, COCO, YOLO und andere',
-      masks: 'Masken: Labelbilder (TIFF, PNG, NPY)',
+      masks: 'Masken: Labelbilder (TIFF, PNG, NPY, OME-Zarr)',
     },
     folder: 'Ordner oder Datei der Objekte',
     folderHelp: 'Dateien werden den Bildern nach ihren Namen zugeordnet, mit oder ohne Endungen wie _masks.',

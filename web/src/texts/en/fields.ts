@@ -80,7 +80,7 @@ export const fields = {
     sources: {
       points: 'Points: text files or tables with the centers of objects',
       outlines: 'Outlines or boxes: QuPath, ImageJ, CellProfiler, COCO, YOLO and others',
-      masks: 'Masks: label images (TIFF, PNG, NPY)',
+      masks: 'Masks: label images (TIFF, PNG, NPY, OME-Zarr)',
     },
     folder: 'Folder or file of the objects',
     folderHelp: 'Files are matched to the images by their names, with or without endings such as _masks.',
