@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coverslip.datasets.quality.findings import FINDINGS
-from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.results import Evaluation, FoldsScores
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.messages import has_entry, in_language, text
 from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of
@@ -109,6 +109,7 @@ CASES = {
     "one percent, false alarms": (spread([[18, 2], [90, 1890]]), "care", "limit-false-alarms"),
     "5 of 11 predictions right": (measured([[5, 0], [6, 189]]), "care", "limit-unsure-classes"),
     "9 of 14 predictions right": (measured([[9, 1], [5, 185]]), "care", "limit-unsure-predictions"),
+    "wrong more often than right": (spread((8 * np.eye(8, dtype=int) + 2).tolist()), "no", "limit-mostly-wrong"),
     "often wrong": (spread([[350, 150], [160, 340]]), "care", "limit-weak"),
     "may be often wrong": (measured([[48, 12], [12, 48]]), "care", "limit-unsure-average"),
     "leaking": (dataclasses.replace(good, n_leaks=7), "unknown", "limit-leaks"),
@@ -177,6 +178,7 @@ def test_what_is_shown_of_a_classifier_that_is_not_above_chance(case: str, kind:
         ("a class that may be weak", "limit-unsure-predictions"),
         ("one of eight classes lost", "limit-false-alarms"),  # 0 of 4
         ("finds none of five", "limit-weak-classes"),  # 0 of 5
+        ("wrong more often than right", "limit-weak"),
         ("majority only", "limit-wide-interval"),  # it is known that it gives one class
         ("guessing", "limit-unsure-classes"),
         ("guessing", "limit-like-majority-class"),  # its classes have equal sizes, so accuracy is not misleading
@@ -225,6 +227,10 @@ def test_cross_validation_is_a_next_step_of_a_single_split_only() -> None:
             assert "split.folds" not in verdict.next_step, (case, split)
             assert not any("Cross-validation" in reason.meaning for reason in verdict.reasons)
     assert "Cross-validation" in verdict_of(CASES["three groups"][0]).reasons[0].meaning
+    of_folds = dataclasses.replace(CASES["few images of a class, all right"][0], split="out-of-fold")
+    again = verdict_of(dataclasses.replace(of_folds, folds=FoldsScores(per_fold=(), mean={})))
+    assert all(part in again.next_step for part in ("at least 30", "class 2", "train again"))
+    assert "train again" not in verdict_of(of_folds).next_step
 
 
 def test_probabilities_are_too_high_or_too_low() -> None:

@@ -68,7 +68,7 @@ _SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
 _GUESSING = "limit-not-above-chance"  # then what is not excluded says nothing more, nor does the largest class
 _NOT_EXCLUDED = ("limit-unsure-classes", "limit-unsure-predictions", "limit-wide-interval", "limit-unsure-average")
 # Labels are suspect in many trainings with correct labels, too, above all where classes are hard to recognize.
-_AFTER_SHOWN = ("limit-wrong-labels",)
+_AFTER_SHOWN, _LAST = ("limit-wrong-labels",), ("limit-possibly-wrong-labels",)
 
 # Limits, of ends of 95% confidence intervals.
 
@@ -136,6 +136,7 @@ _USUAL: Json = {
     "confused": "none",
     "n_needed": 0,
     "has_groups": False,
+    "has_folds": False,
     "can_have_folds": False,
 }
 
@@ -162,7 +163,8 @@ class Rule(Generic[Result]):
         # Cross-validation would test more images. External images have a name that is none of a set.
         can_have_folds = metrics.split in ("test", "val")
         for parameters in self.parameters(result):
-            yield self.reason({"has_groups": bool(metrics.n_units), **parameters, "can_have_folds": can_have_folds})
+            facts = {"has_groups": bool(metrics.n_units), "has_folds": metrics.folds is not None}
+            yield self.reason({**facts, **parameters, "can_have_folds": can_have_folds})
 
     def reason(self, parameters: Json) -> Reason:
         """Return the reason with these parameters of its texts."""
@@ -238,6 +240,7 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
     reasons.sort(
         key=lambda reason: (
             _SEVERITIES.index(reason.severity),
+            reason.code in _LAST,
             reason.code in _NOT_EXCLUDED,
             reason.code in _AFTER_SHOWN,
         )
@@ -286,6 +289,7 @@ def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
 _MOST_CLASSES = 3  # that are named
 _ENOUGH = 30  # test images of a class; then the interval of its recall is narrower than .4
 _ENOUGH_MISSED = 20  # test images of a class none of which is recognized, so that it counts as lost
+_LARGEST = 1.5  # times the mean size of the classes, above which accuracy depends most on one of them
 _FEW_IMAGES, _RARE = 100, 10  # test images in total, and per class, for notes
 
 
@@ -370,11 +374,18 @@ def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
             yield {"kind": "not-shown", **skill.words}
 
 
+def _mostly_wrong(metrics: Evaluation) -> Iterator[Json]:
+    """Yield if the mean recall is below one half, unless it is hardly better than guessing."""
+    skill = _skill(metrics)
+    if skill is not None and skill.balanced.high is not None and skill.balanced.high < HALF:
+        yield from _when(not any(True for rule in _CHANCE_RULES for _ in rule(metrics)), **skill.words)
+
+
 def _weak(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     """Yield if balanced accuracy is, or may be, less than half the way from chance to 1, unless other rules say so."""
     skill = _skill(metrics)
     weak = (partial(_lost, is_of_many=False), partial(_lost, is_of_many=True), partial(_weak_classes, is_known=True))
-    rules = _CHANCE_RULES if is_known else (*_CHANCE_RULES, *weak, _wide)
+    rules = (*_CHANCE_RULES, _mostly_wrong) if is_known else (*_CHANCE_RULES, *weak, _wide)
     if skill is not None and skill.low < HALF and not any(True for rule in rules for _ in rule(metrics)):
         yield from _when((skill.high < HALF) == is_known, **skill.words)
 
@@ -497,6 +508,7 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
+    """Yield if accuracy is not above the share of a class that is much larger than the mean of the classes."""
     sizes, accuracy = _class_sizes(metrics), metrics.metrics.get("accuracy")
     result = metrics.against_majority_class
     if accuracy is None or accuracy.value is None or result in (None, "better") or sum(map(bool, sizes.values())) < 2:
@@ -504,7 +516,10 @@ def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
     label = max(sizes, key=lambda name: sizes[name])
     share = sizes[label] / sum(sizes.values())
     is_worse = result == "worse"
-    yield {"is_worse": is_worse, "label": label, "majority": percent(share), "accuracy": percent(accuracy.value)}
+    is_largest = share * sum(map(bool, sizes.values())) > _LARGEST
+    yield from _when(
+        is_largest, is_worse=is_worse, label=label, majority=percent(share), accuracy=percent(accuracy.value)
+    )
 
 
 def _wide(metrics: Evaluation) -> Iterator[Json]:
@@ -576,6 +591,7 @@ _CHANCE_RULES = (partial(_not_above_chance, is_known=True), partial(_not_above_c
 
 RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule(_GUESSING, "no", _CHANCE_RULES[0], "label-more"),
+    Rule("limit-mostly-wrong", "no", _mostly_wrong, "label-more"),
     Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False), "label-more"),
     Rule("limit-no-test-image", "unknown", lambda metrics: _when(metrics.n == 0)),
     Rule(
@@ -745,10 +761,10 @@ def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
     yield from _when(is_shown, n_unfamiliar=share.n_correct, n_images=share.n_images)
 
 
-def _wrong_labels(run: ReportedRun) -> Iterator[Json]:
+def _wrong_labels(run: ReportedRun, *, are_many: bool) -> Iterator[Json]:
     checks = run.run.checks
     if checks is not None and (low := _ends(checks.wrong_labels)[0]) > WRONG_LABELS:
-        yield {"share": _share_words(checks.wrong_labels), "is_high": low > MANY_WRONG_LABELS}
+        yield from _when((low > MANY_WRONG_LABELS) == are_many, share=_share_words(checks.wrong_labels))
 
 
 def _marks(run: ReportedRun) -> Iterator[Json]:
@@ -872,7 +888,14 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-adapted-unchecked", "unknown", lambda run: _adapted(run, "unknown"), "adapt", is_about_training=True),
     Rule("limit-adapted", "care", lambda run: _adapted(run, "care"), "adapt", is_about_training=True),
     Rule("limit-mark", "unknown", _marks, is_about_training=True),
-    Rule("limit-wrong-labels", "care", _wrong_labels, "check-labels", is_about_training=True),
+    Rule("limit-wrong-labels", "care", partial(_wrong_labels, are_many=True), "check-labels", is_about_training=True),
+    Rule(
+        "limit-possibly-wrong-labels",
+        "care",
+        partial(_wrong_labels, are_many=False),
+        "check-labels",
+        is_about_training=True,
+    ),
     Rule("limit-above-grouped", "care", _above_grouped, "name-groups", is_about_training=True),
     Rule("limit-relabeled", "care", _relabeled, "test-more", is_about_training=True),
     Rule("report-unknown-labels", "care", _unknown_labels, "test-more", is_about_training=True),

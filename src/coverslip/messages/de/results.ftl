@@ -274,24 +274,39 @@ verdict-action = { $action ->
            *[other] Labeln Sie mehr Bilder von { $classes }
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN oder --group-pattern PATTERN), und trainieren Sie erneut.
-        [test-more] { $classes ->
-            [none] Testen Sie ihn mit mehr gelabelten Bildern{ $n_needed ->
-                [0] {""}
-               *[other] , bis mindestens { $n_needed } als { $predicted } vorhergesagt sind
+        [test-more] { $has_folds ->
+            [true] Labeln Sie { $classes ->
+                [none] mehr Bilder{ $n_needed ->
+                    [0] {""}
+                   *[other] , bis mindestens { $n_needed } als { $predicted } vorhergesagt sind
+                }
+               *[other] { $n_needed ->
+                    [0] mehr Bilder von { $classes }
+                   *[other] mehr Bilder, bis es mindestens { $n_needed } von { $classes } gibt
+                }
+            }{ $has_groups ->
+                [true] {" "}von weiteren Patienten oder Objektträgern
+               *[false] {""}
+            }, und trainieren Sie erneut: Die Kreuzvalidierung testet auch mit diesen. Oder testen Sie ihn mit diesen (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
+           *[false] { $classes ->
+                [none] Testen Sie ihn mit mehr gelabelten Bildern{ $n_needed ->
+                    [0] {""}
+                   *[other] , bis mindestens { $n_needed } als { $predicted } vorhergesagt sind
+                }
+               *[other] { $n_needed ->
+                    [0] Testen Sie ihn mit mehr Bildern von { $classes }
+                   *[other] Testen Sie ihn mit mindestens { $n_needed } Bildern von { $classes }
+                }
+            }{ $has_groups ->
+                [true] {" "}von weiteren Patienten oder Objektträgern
+               *[false] {""}
+            } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).{ $can_have_folds ->
+                [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange){ $has_groups ->
+                    [true] .
+                   *[false] {""}; wenn mehrere von einem Patienten oder Objektträger sind, geben Sie diese vorher an.
+                }
+               *[false] {""}
             }
-           *[other] { $n_needed ->
-                [0] Testen Sie ihn mit mehr Bildern von { $classes }
-               *[other] Testen Sie ihn mit mindestens { $n_needed } Bildern von { $classes }
-            }
-        }{ $has_groups ->
-            [true] {" "}von weiteren Patienten oder Objektträgern
-           *[false] {""}
-        } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).{ $can_have_folds ->
-            [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange){ $has_groups ->
-                [true] .
-               *[false] {""}; wenn mehrere von einem Patienten oder Objektträger sind, geben Sie diese vorher an.
-            }
-           *[false] {""}
         }
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
@@ -352,6 +367,9 @@ limit-wide-interval = Zu wenige Testbilder{ $has_groups ->
         [true] {" "}oder durch Kreuzvalidierung
        *[false] {""}
     }, bevor Sie sich auf ihn verlassen.
+
+limit-mostly-wrong = Er irrt öfter, als er recht hat: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+    .meaning = Verwenden Sie ihn nur zum Sortieren von Bildern, und prüfen Sie alle Vorhersagen. Mehr gelabelte Bilder können helfen, oder größere.
 
 limit-weak = Er erkennt viele Bilder nicht: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
@@ -424,10 +442,10 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
 
-limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.{ $is_high ->
-        [true] {""}
-       *[false] {" "}Auch eines von fünf Trainings mit richtigen Labels bekommt diesen Grund: Sehen Sie sich die Labels an.
-    }
+limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.
+    .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
+
+limit-possibly-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig. Auch eines von fünf Trainings mit richtigen Labels bekommt diesen Grund: Sehen Sie sich die Labels an.
     .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum

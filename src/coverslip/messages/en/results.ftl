@@ -274,24 +274,39 @@ verdict-action = { $action ->
            *[other] Label more images of { $classes }
         } (coverslip suggest DATA --run RUN), and train again.
         [name-groups] Name the patients or slides (tab “Checks” of the dataset, or coverslip train --group COLUMN or --group-pattern PATTERN), and train again.
-        [test-more] { $classes ->
-            [none] Test it on more labeled images{ $n_needed ->
-                [0] {""}
-               *[other] , until at least { $n_needed } are predicted as { $predicted }
+        [test-more] { $has_folds ->
+            [true] Label { $classes ->
+                [none] more images{ $n_needed ->
+                    [0] {""}
+                   *[other] , until at least { $n_needed } are predicted as { $predicted }
+                }
+               *[other] { $n_needed ->
+                    [0] more images of { $classes }
+                   *[other] more images, until there are at least { $n_needed } of { $classes }
+                }
+            }{ $has_groups ->
+                [true] {" "}from further patients or slides
+               *[false] {""}
+            }, and train again: cross-validation tests these too. Or test it on them (tab “Trust” of the training, or coverslip evaluate RUN DATA).
+           *[false] { $classes ->
+                [none] Test it on more labeled images{ $n_needed ->
+                    [0] {""}
+                   *[other] , until at least { $n_needed } are predicted as { $predicted }
+                }
+               *[other] { $n_needed ->
+                    [0] Test it on more images of { $classes }
+                   *[other] Test it on at least { $n_needed } images of { $classes }
+                }
+            }{ $has_groups ->
+                [true] {" "}from further patients or slides
+               *[false] {""}
+            } (tab “Trust” of the training, or coverslip evaluate RUN DATA).{ $can_have_folds ->
+                [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long){ $has_groups ->
+                    [true] .
+                   *[false] {""}; if several are of one patient or slide, name these first.
+                }
+               *[false] {""}
             }
-           *[other] { $n_needed ->
-                [0] Test it on more images of { $classes }
-               *[other] Test it on at least { $n_needed } images of { $classes }
-            }
-        }{ $has_groups ->
-            [true] {" "}from further patients or slides
-           *[false] {""}
-        } (tab “Trust” of the training, or coverslip evaluate RUN DATA).{ $can_have_folds ->
-            [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long){ $has_groups ->
-                [true] .
-               *[false] {""}; if several are of one patient or slide, name these first.
-            }
-           *[false] {""}
         }
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
@@ -352,6 +367,9 @@ limit-wide-interval = There are too few test images { $has_groups ->
         [true] , or by cross-validation,
        *[false] {""}
     } before you rely on it.
+
+limit-mostly-wrong = It is wrong more often than right: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+    .meaning = Use it only to sort images, and check all of its predictions. More labeled images may help, or larger ones.
 
 limit-weak = It misses many images: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
@@ -424,10 +442,10 @@ limit-external-test = { $is_useless ->
     } { $claim }
     .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
 
-limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.{ $is_high ->
-        [true] {""}
-       *[false] {" "}One in five trainings with correct labels gets this reason too: look at the labels.
-    }
+limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.
+    .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
+
+limit-possibly-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low. One in five trainings with correct labels gets this reason too: look at the labels.
     .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
