@@ -250,6 +250,34 @@ def test_label_images_of_ome_zarr_are_those_of_its_image(version: str, at: str, 
             collected(tmp_path / "fields", masks=(image / at).resolve())
 
 
+def test_what_files_state_about_objects_and_is_not_used_is_named(fields: Path, tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    folder = write_zarr(tmp_path / "a.zarr", mask()[np.newaxis], "CYX", "0.4")
+    properties = {"properties": [{"label-value": 1, "area": 7}, {"label-value": 2, "class": "x"}]}
+    zarr.open_group(folder, mode="a", zarr_format=2).attrs.update({"image-label": properties})
+    assert (
+        note_of(collected(fields, masks=folder)[1], "object-properties-unused").parameters["names"] == "'area', 'class'"
+    )
+    roi = roifile.ImagejRoi.frompoints(np.array(SQUARE, float))
+    roi.group = 3
+    feature = {"geometry": {"type": "Polygon", "coordinates": [SQUARE]}, "properties": {"measurements": {"Area": 3}}}
+    shape = {"points": SQUARE, "label": "x", "flags": {"difficult": True}, "description": "", "group_id": None}
+    annotation = {"id": 1, "image_id": 1, "bbox": [1, 1, 9, 9], "attributes": {"old": True}, "area": 81}
+    coco = {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": [annotation]}
+    labelme = {"imagePath": "a.tif", "shapes": [shape, {**shape, "flags": {"difficult": False}}]}
+    for name, content, stated in (
+        ("a.roi", None, "group"),
+        ("a.geojson", [feature], "measurements"),
+        ("a.json", coco, "attributes"),
+        ("b.json", labelme, "flags"),
+    ):
+        file = tmp_path / "of objects" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(roi.tobytes() if content is None else json.dumps(content).encode())
+        notes = collected(fields, outlines=file)[1]
+        assert note_of(notes, "object-properties-unused").parameters["names"] == f"'{stated}'"
+
+
 def test_a_field_is_no_label_image_of_itself(fields: Path, tmp_path: Path) -> None:
     image = write_zarr(tmp_path / "only" / "a.zarr", np.ones((1, HEIGHT, WIDTH), np.uint16), "CYX", "0.5")
     for each in (image, fields / "a.tif"):

@@ -114,15 +114,15 @@ class ZarrSource:
             raise damaged(self._path, message("zarr-metadata", reason=str(error))) from error
 
     def _find_images(self) -> list[_Image]:
-        attributes = self._attributes(PurePosixPath())
+        attributes = self.attributes(PurePosixPath())
         if "plate" in attributes:
             fields = [
                 well / _below(image["path"])
                 for well in (_below(each["path"]) for each in attributes["plate"]["wells"][:_MAX_IMAGES])
-                for image in self._attributes(well)["well"]["images"][:_MAX_IMAGES]
+                for image in self.attributes(well)["well"]["images"][:_MAX_IMAGES]
             ]
         elif "bioformats2raw.layout" in attributes:
-            names = self._attributes(PurePosixPath("OME")).get("series")
+            names = self.attributes(PurePosixPath("OME")).get("series")
             fields = [_below(name) for name in names] if names else list(self._numbered())
         else:
             fields = [PurePosixPath()]
@@ -138,7 +138,7 @@ class ZarrSource:
     def _multiscales(self, field: PurePosixPath) -> list[Json]:
         if not is_zarr(self._path / field):
             raise ValueError(str(field))
-        attributes = self._attributes(field)
+        attributes = self.attributes(field)
         if "multiscales" not in attributes:
             raise UnreadableImage("zarr-without-multiscales", file=self._path)
         multiscales: list[Json] = attributes["multiscales"]
@@ -150,7 +150,7 @@ class ZarrSource:
                 return
             yield PurePosixPath(str(number))
 
-    def _attributes(self, folder: PurePosixPath) -> Json:
+    def attributes(self, folder: PurePosixPath) -> Json:
         """Return the attributes of a group: of version 0.5 those below `ome`."""
         document = self._read(folder / "zarr.json")
         if document is not None:
@@ -187,7 +187,7 @@ class ZarrSource:
             return [
                 (series, group / _below(name))
                 for series, group in groups
-                for name in self._attributes(group).get("labels", ())
+                for name in self.attributes(group).get("labels", ())
             ]
         except (TypeError, ValueError) as error:
             raise damaged(self._path, message("zarr-metadata", reason=str(error))) from error
@@ -202,7 +202,7 @@ class ZarrSource:
         sizes = [
             (int(array.shape[image.axes.index(column)]), int(array.shape[image.axes.index(row)])) for array in arrays
         ]
-        omero: Mapping[str, Any] = self._attributes(image.folder).get("omero", {})
+        omero: Mapping[str, Any] = self.attributes(image.folder).get("omero", {})
         names = [str(channel.get("label") or "") for channel in omero.get("channels", ())]
         return Series(
             series.axes,

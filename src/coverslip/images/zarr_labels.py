@@ -6,7 +6,7 @@ Source: Moore et al. 2023, OME-Zarr; https://ngff.openmicroscopy.org/0.5, "label
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._zarr import OME_ZARR, ZarrSource
@@ -20,6 +20,11 @@ class LabelFolder:
     folder: Path
     image: Path  # the OME-Zarr, or a name like its own
     series: int | None = None  # of the image; None: unknown
+
+    def property_names(self) -> list[str]:
+        """Return the names of the properties that the metadata state of objects."""
+        properties = ZarrSource(self.folder).attributes(PurePosixPath()).get("image-label", {}).get("properties") or ()
+        return list(dict.fromkeys(name for each in properties for name in each if name != "label-value"))
 
 
 def label_folders(folder: Path) -> list[LabelFolder]:

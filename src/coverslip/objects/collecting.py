@@ -151,8 +151,10 @@ def objects_of_masks(
             its field, or they contain no object.
     """
     files, mask_of = list[Path](), dict[FieldImage, Path]()
-    for file, name, series in _label_images(sources):
+    unused = dict[str, None]()
+    for file, name, series, property_names in _label_images(sources):
         files.append(file)
+        unused |= dict.fromkeys(property_names)
         matching = names.match(name, series)
         if matching is None:
             continue
@@ -193,6 +195,7 @@ def objects_of_masks(
         t, z = _times_and_z(file, each, n_planes, positions)
         builder.add(each, joined, object_id=object_ids, t=t, z=z)
         report(done, len(of_fields))
+    _emit_unused(unused, emit)
     if n_binary:
         emit(Noted.of(note("binary-masks", n_files=n_binary)))
     if n_with_background:
@@ -204,13 +207,20 @@ def objects_of_masks(
     return builder.finish(), read
 
 
-def _label_images(sources: Sequence[Path]) -> Iterator[tuple[Path, str, int | None]]:
-    """Yield each label image, the name of its field, and the series of this field in its file."""
+def _label_images(sources: Sequence[Path]) -> Iterator[tuple[Path, str, int | None, list[str]]]:
+    """Yield each label image, the name of its field, the series of this in its file, and names of properties."""
     for file in files_in(sources, LABEL_SUFFIXES):
         if file.is_dir():
-            yield from ((each.folder, str(each.image), each.series) for each in label_folders(file))
+            for each in label_folders(file):
+                yield each.folder, str(each.image), each.series, each.property_names()
         else:
-            yield file, str(file), None
+            yield file, str(file), None, []
+
+
+def _emit_unused(names: Collection[str], emit: Emit) -> None:
+    """Emit which properties of objects files state and coverslip does not use."""
+    if names:
+        emit(Noted.of(note("object-properties-unused", n_names=len(names), names=some(names))))
 
 
 def _has_background_as_object(labels: Array) -> bool:
@@ -340,6 +350,7 @@ def objects_of_files(
         emit(Noted.of(note("objects-outside", level="warning", n_objects=objects.n_outside, n_all=n_all)))
     if objects.n_ignored:
         emit(Noted.of(note("objects-ignored", n_objects=objects.n_ignored)))
+    _emit_unused(objects.unused, emit)
     if objects.n_regions:
         emit(Noted.of(note("regions-ignored", level="warning", n_regions=objects.n_regions)))
     if not objects.n:

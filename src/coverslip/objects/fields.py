@@ -3,7 +3,7 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -332,8 +332,15 @@ class FieldObjects:
         self._of_field: dict[FieldImage, ObjectRows] = {}
         self._file_of_field: dict[FieldImage, Path] = {}
         self.n_outside = self.n_ignored = self.n_regions = self.n = 0
+        self.unused = dict[str, None]()  # names of what files state about objects, and what is not in the table
         self._n_smallest = 0
         self._regions = defaultdict[int, list[Callable[[], None]]](list)  # calls that add them, by rank
+
+    def skip_properties(self, properties: Mapping[str, Any], used: Collection[str]) -> None:  # Any: JSON values
+        """Keep the names of properties of an object that have a value and are not used, for a note."""
+        for name, value in properties.items():
+            if name not in used and (any(value.values()) if isinstance(value, dict) else value):
+                self.unused[name] = None
 
     def add_ranked(self, rank: int | None, of: FieldImage, file: Path, **about: Any) -> None:  # Any: as of `add`
         """Add an object of a program whose files also contain regions.

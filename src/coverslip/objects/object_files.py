@@ -103,6 +103,7 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
                 names = classification.get("names") or [classification.get("name")]
                 classification = _NAME_SEPARATOR.join(str(name) for name in names if name)
             about["label"] = _first_text(classification, properties.get("label"))
+            objects.skip_properties(properties, _USED_OF_GEOJSON)
             plane = geometry.get("plane") or {}
             about |= _planes_of({axis: int(plane[axis]) for axis in "tz" if plane.get(axis) is not None}, of)
             match kind:
@@ -117,6 +118,12 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
                         objects.add_ranked(rank, of, file, point=_pair(pair), **{**about, "object_id": identity})
                 case _:
                     objects.n_ignored += 1
+
+
+# Of features, with the settings of their display.
+_USED_OF_GEOJSON = frozenset(
+    {"objectType", "object_type", "classification", "label", "metadata", "isLocked", "isMissing", "color"}
+)
 
 
 def _planes_of(positions: Mapping[str, int], of: FieldImage) -> dict[str, int]:
@@ -192,6 +199,9 @@ def read_rois(file: Path, rois: Iterable[tuple[str, bytes]], of: FieldImage, obj
             about: Json = {"object_id": name, "label": properties.get("class", "")}
             in_hyperstack = {"t": roi.t_position - 1, "z": roi.z_position - 1}
             about |= _planes_of(_plane_in_stack(roi.position, of) if roi.position > 0 else in_hyperstack, of)
+            objects.skip_properties(properties, ("object_id", "class"))
+            counters = roi.counters is not None and bool(np.any(roi.counters))
+            objects.skip_properties({"channel": roi.c_position, "group": roi.group, "counter": counters}, ())
             kind = roi.roitype
             if kind == ROI_TYPE.POINT:
                 points = np.asarray(roi.coordinates()).tolist()
@@ -294,6 +304,7 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 "object_id": _first_text(annotation.get("object_id"), annotation.get("id")),
                 "label": name_of.get(annotation.get("category_id"), ""),
             }
+            objects.skip_properties(annotation, _USED_OF_COCO)
             segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
             if isinstance(segmentation, dict):
                 label, outlines = trace_labels(coco_mask(segmentation).astype(np.uint8))
@@ -309,6 +320,11 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 if not (width > 0 and height > 0 and math.isfinite(x) and math.isfinite(y)):
                     raise ValueError(box)
                 objects.add(of, file, box=(x, y, x + width, y + height), **about)
+
+
+_USED_OF_COCO = frozenset(
+    {"id", "object_id", "image_id", "category_id", "segmentation", "bbox", "iscrowd", "area"}  # the area of the outline
+)
 
 
 def is_coco_results(content: Any) -> bool:  # Any: JSON values
@@ -364,6 +380,7 @@ def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObject
     for number, shape in enumerate(content["shapes"], start=1):
         with _naming("labelme-shape-invalid", file, number):
             points = [_pair(point) for point in shape["points"]]
+            objects.skip_properties(shape, _USED_OF_LABELME)
             identity = _first_text(shape.get("object_id"), str(number))
             about: Json = {"label": _first_text(shape.get("label")), "object_id": identity}
             about |= _planes_of({axis: int(shape[axis]) for axis in "tz" if shape.get(axis) is not None}, of)
@@ -394,6 +411,9 @@ def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObject
                     objects.add(of, file, point=points[0], **about)
                 case _:
                     objects.n_ignored += 1
+
+
+_USED_OF_LABELME = frozenset({"label", "points", "shape_type", "group_id", "object_id", "mask", "t", "z"})
 
 
 def _ring(numbers: Sequence[float]) -> list[tuple[float, float]]:

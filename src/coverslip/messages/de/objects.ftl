@@ -179,6 +179,11 @@ regions-ignored = { $n_regions ->
        *[other] { $n_regions } Regionen von QuPath werden
     } nicht als Objekte verwendet, weil es kleinere Objekte gibt: Zellen oder Detektionen, oder Annotationen neben Kacheln und TMA-Kernen.
 
+object-properties-unused = { $n_names ->
+        [one] Eine Eigenschaft von Objekten in den Dateien wird nicht verwendet: { $names }.
+       *[other] { $n_names } Eigenschaften von Objekten in den Dateien werden nicht verwendet: { $names }.
+    }
+
 repeated-object-ids = { $n_ids ->
         [one] Eine Objekt-ID kommt mehrfach vor
        *[other] { $n_ids } Objekt-IDs kommen mehrfach vor

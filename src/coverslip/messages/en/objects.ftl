@@ -179,6 +179,11 @@ regions-ignored = { $n_regions ->
        *[other] { $n_regions } regions of QuPath are not used as objects
     }, because there are smaller objects: cells or detections, or annotations beside tiles and TMA cores.
 
+object-properties-unused = { $n_names ->
+        [one] One property of objects in the files is not used: { $names }.
+       *[other] { $n_names } properties of objects in the files are not used: { $names }.
+    }
+
 repeated-object-ids = { $n_ids ->
         [one] One object ID occurs more than once
        *[other] { $n_ids } object IDs occur more than once
