@@ -142,7 +142,7 @@ class TextTable:
                 cells = [cell.strip() for cell in cells]
             if not any(cells) and (not self.is_exact or len(cells) in (0, n_columns)):
                 continue
-            cells = list(map(plain_cell, cells))
+            cells = [plain_cell(cell) if cell[:1] == "'" else cell for cell in cells]  # calls take half of the time
             if not n_columns:
                 n_columns = len(cells)
                 if is_image_column(without_hash(cells[0])):

@@ -362,7 +362,7 @@ class EstimatedShares:
         reason = reason or why_not_corrected(self._rates, self._n, self._decisions[UNFAMILIAR])
         if reason:
             return dict.fromkeys(classes, Metric(value=None, reason=reason))
-        images = SampleImages(self._sums, self._n, self._decisions, self._all_probabilities)
+        images = SampleImages(self._sums, self._n, self._decisions)
         proportions = proportions_of_images(images, classes, self._rates)
         return {name: proportions.classes[name].shown for name in classes}
 

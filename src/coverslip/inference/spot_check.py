@@ -33,7 +33,13 @@ from coverslip.evaluation.spot_check import (
     powered_share,
 )
 from coverslip.files import check_replaceable
-from coverslip.inference.summarising import SampledPrediction, read_sampled, run_of_predictions, summary_of
+from coverslip.inference.summarising import (
+    SampledPrediction,
+    of_classifier,
+    open_run_of_classes,
+    read_sampled,
+    summary_of,
+)
 from coverslip.messages import Message, message, text
 from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
@@ -128,8 +134,7 @@ def draw_spot_check(
         >>> len(draw.images)
         3
     """
-    files, classes, rows = _read_predictions(predictions, by, condition, table)
-    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    classes, rows, opened = _read_predictions(predictions, by, condition, table, run)
     needed = needed_labels(classes, rows, opened, half_width)
     drawn = [rows[k] for k in drawn_images(rows, n, seed)]
     images = tuple(
@@ -184,9 +189,8 @@ def spot_check(
         >>> cs.spot_check("predictions.csv", "labeled.csv").n_labeled
         3
     """
-    files, classes, rows = _read_predictions(predictions, by, condition, table)
+    classes, rows, opened = _read_predictions(predictions, by, condition, table, run)
     checked, n_drawn = _read_labels(Path(labels), classes, rows)
-    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     return spot_check_of(classes, rows, checked, opened, n_drawn=n_drawn)
 
 
@@ -314,10 +318,16 @@ def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
 
 
 def _read_predictions(
-    predictions: Path | str | Sequence[Path | str], by: str | None, condition: str | None, table: Path | str | None
-) -> tuple[list[Path], tuple[str, ...], list[SampledPrediction]]:
+    predictions: Path | str | Sequence[Path | str],
+    by: str | None,
+    condition: str | None,
+    table: Path | str | None,
+    run: Run | Path | str | None,
+) -> tuple[tuple[str, ...], list[SampledPrediction], Run | None]:
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    return files, *read_sampled(files, by, condition, None if table is None else Path(table))
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
+    opened = None if run is None else open_run_of_classes(run, classes)
+    return classes, list(rows if opened is None else of_classifier(rows, opened, files[0])), opened
 
 
 def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPrediction]) -> tuple[dict[int, str], int]:

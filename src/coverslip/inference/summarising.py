@@ -3,9 +3,11 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import islice
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -49,7 +51,8 @@ from coverslip.runs.predictions import (
     PIXELS_COLUMN,
     Prediction,
     check_predictions_table,
-    read_predictions,
+    classes_in,
+    predictions_with_cells,
 )
 from coverslip.table_cells import composed
 
@@ -60,6 +63,7 @@ MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
+_ROWS_OF_BLOCK = 10_000  # that are held in memory
 MOST_WIDTH = 0.5  # of an interval, above which the classifier does not determine the number
 _OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
 
@@ -71,7 +75,6 @@ class SampleImages:
     sums: Floats  # (K,) of the votes of readable images
     n: int  # of these
     decisions: Counter[str]
-    probabilities: Floats  # (n, K)
 
 
 def summarise(
@@ -116,30 +119,40 @@ def summarise(
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
     classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), emit, block=block)
-    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
-    return summary_of(classes, rows, opened, control)
+    opened = None if run is None else open_run_of_classes(run, classes)
+    return summary_of(classes, rows if opened is None else of_classifier(rows, opened, files[0]), opened, control)
 
 
-def run_of_predictions(
-    run: Run | Path | str, classes: Sequence[str], rows: Iterable["SampledPrediction"], file: Path
-) -> Run:
-    """Open the run of a classifier, whose errors on test images are those of these predictions.
+def open_run_of_classes(run: Run | Path | str, classes: Sequence[str]) -> Run:
+    """Open the run of a classifier of these classes.
 
     Raises:
-        CoverslipError: the run has other classes, or the predictions are of another classifier, of other thresholds,
-            or for stated class proportions; or they do not contain their classifier.
+        CoverslipError: it has other classes.
     """
     opened = open_run(run)
-    card = open_classifier(opened.classifier_folder).card
-    if set(card.classes) != set(classes):
+    if set(open_classifier(opened.classifier_folder).card.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=opened.classifier_folder, other=text("these-predictions"))
-    is_known = {identity_of(opened.classifier_folder, card, is_rescaled=is_rescaled) for is_rescaled in (False, True)}
-    others = [row.classifier for row in rows if row.classifier not in is_known]
-    if not all(others):
-        raise CoverslipError("predictions-without-classifier", file=file, column=CLASSIFIER_COLUMN)
-    if others:
-        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=len(others), run=str(opened.folder))
     return opened
+
+
+def of_classifier(rows: Iterable["SampledPrediction"], run: Run, file: Path) -> Iterator["SampledPrediction"]:
+    """Yield the rows, and check that the errors of the run on test images are those of these predictions.
+
+    Raises:
+        CoverslipError: after the last row, if predictions are of another classifier, of other thresholds, or for stated
+            class proportions; or they do not contain their classifier.
+    """
+    folder = run.classifier_folder
+    card = open_classifier(folder).card
+    identities = {identity_of(folder, card, is_rescaled=is_rescaled) for is_rescaled in (False, True)}
+    n_others = 0
+    for row in rows:
+        if not row.classifier:
+            raise CoverslipError("predictions-without-classifier", file=file, column=CLASSIFIER_COLUMN)
+        n_others += row.classifier not in identities
+        yield row
+    if n_others:
+        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=n_others, run=str(run.folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +171,7 @@ class SampledPrediction:
 
 def summary_of(
     classes: Sequence[str],
-    rows: Sequence[SampledPrediction],
+    rows: Iterable[SampledPrediction],
     run: Run | None,
     control: str | None = None,
 ) -> Summary:
@@ -166,16 +179,15 @@ def summary_of(
 
     Args:
         classes: the classes of the classifier, in the order of the probabilities.
-        rows: at least one of a readable image; all rows of a sample have the same condition.
+        rows: at least one of a readable image; all rows of a sample have the same condition. None is kept.
         run: the run of the classifier; None: proportions are not corrected.
         control: as of `summarise`.
 
     Raises:
         CoverslipError: there is no such control.
     """
-    images = _images_of_samples(classes, rows)
-    condition_of = {row.sample: row.condition for row in rows}
-    block_of = {row.sample: row.block for row in rows}
+    counted = _CountedRows(classes, rows)
+    images, condition_of, block_of = counted.images, counted.condition_of, counted.block_of
     rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
     samples, errors = _samples(images, condition_of, block_of, classes, rates)
@@ -187,7 +199,7 @@ def summary_of(
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
     conditions = with_shown(conditions, errors)
     has_corrected = has_corrections((*samples, *conditions))
-    shift = None if rates is None or not has_corrected else _label_shift(list(images.values()), rates, prior)
+    shift = None if rates is None or not has_corrected else _label_shift(counted, rates, prior)
     return Summary(
         classes=tuple(classes),
         samples=tuple(samples),
@@ -195,7 +207,7 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes, rates, control)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
-        cautions=(*cautions_of(samples), *_pooled(rows, classes)),
+        cautions=(*cautions_of(samples), *counted.pooled()),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
@@ -248,21 +260,6 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
     n_single = sum(each.n + each.n_unreadable == 1 for each in samples)
     if len({each.condition for each in samples}) > 1 and 2 * n_single > len(samples):
         yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
-
-
-def _pooled(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> Iterator[str]:
-    """Yield a caution if several samples have images of the same plates or folders, as wells of equal names have."""
-    has_plates = all(row.plate for row in rows)
-    origins: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        folder = folder_of(row.prediction.path)
-        parent, _, name = folder.rpartition("/")
-        origins[row.sample].add(row.plate if has_plates else parent if name in classes else folder)
-    n_of = Counter(frozenset(each) for each in origins.values() if len(each) > 1)
-    common, n_samples = n_of.most_common(1)[0] if n_of else (frozenset[str](), 0)
-    if n_samples > 1:
-        names = some(sorted(common, key=natural_key))
-        yield text("summary-pooled-samples", n_samples=n_samples, names=names, has_plates=has_plates)
 
 
 def write_summary(summary: Summary, file: Path) -> None:
@@ -321,7 +318,7 @@ def read_sampled(
     emit: Emit = ignore,
     *,
     block: str | None = None,
-) -> tuple[tuple[str, ...], list[SampledPrediction]]:
+) -> tuple[tuple[str, ...], Iterator[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables, each image once.
 
     Images that a user of the app excluded are not counted.
@@ -331,37 +328,49 @@ def read_sampled(
         by: None: all images of a condition are one sample.
         condition: the column with the condition.
         table: the table to join.
-        emit: receives notes on images that are listed several times or were excluded.
+        emit: receives notes on images that are listed several times or were excluded, after the last row.
         block: the column with the block of each sample.
 
     Raises:
-        CoverslipError: as `summarise`.
+        CoverslipError: as `summarise`, also while rows are read.
     """
     for file, n in Counter(file.resolve() for file in files).items():
         if n > 1:
             raise CoverslipError("predictions-given-twice", file=file)
-    columns = [name for name in (by, condition, block) if name]
     for file in files:
         check_predictions_table(file)
+    classes = classes_in(files[0])
+    for file in files[1:]:
+        if set(classes_in(file)) != set(classes):
+            raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
+    return classes, _sampled_rows(files, by, condition, block, table, classes, emit)
+
+
+def _sampled_rows(
+    files: Sequence[Path],
+    by: str | None,
+    condition: str | None,
+    block: str | None,
+    table: Path | None,
+    classes: Sequence[str],
+    emit: Emit,
+) -> Iterator[SampledPrediction]:
+    """Yield the rows of `read_sampled`."""
+    columns = [name for name in (by, condition, block) if name]
     has_plates = table is not None and all(_plate_of(next(rows_of_table(file), {})) is not None for file in files)
     joined = None if table is None else _JoinedTable(table, columns, by, (condition, block), has_plates=has_plates)
-    tables = [(file, read_predictions(file)) for file in files]
-    classes = tables[0][1].classes
-    folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if FOLDER in columns else {}
-    images = ImagesInProportions()
-    rows: list[SampledPrediction] = []
+    folders: Mapping[str, str] = {}
+    if FOLDER in columns:
+        folders = names_of_folders(cells["path"] for file in files for cells in rows_of_table(file))
+    images, is_readable = ImagesInProportions(), False
     about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
-    for file, predicted in tables:
-        if set(predicted.classes) != set(classes):
-            raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
-        order = [predicted.classes.index(name) for name in classes]
+    for file in files:
         named = joined.file if joined else file
-        about_images = rows_of_table(file, lambda name: name in (condition, block))
-        for row, cells in zip(predicted, about_images, strict=True):
+        for row, cells in predictions_with_cells(file, classes, lambda name: name in (condition, block)):
             pixels_read = cells.get(PIXELS_COLUMN, "")
-            image = _identity(row, file), pixels_read  # other planes of a file are other images
+            image = *_identity(row, file), pixels_read  # other planes of a file are other images
             if cells.get(EXCLUDED_COLUMN):
-                images.add(image, is_excluded=True)
+                images.add(_digest(image), is_excluded=True)
                 continue
             about: Mapping[str, str] = cells
             if joined and joined.is_of_samples and by:
@@ -382,38 +391,44 @@ def read_sampled(
             for code, first, second in zip(_OF_TWO, earlier, (value, of_block), strict=True):
                 if first != second:
                     raise CoverslipError(code, file=named, sample=sample, first=first, second=second)
-            in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
-            if images.add((image, sample), is_excluded=False):
+            if images.add(_digest((*image, sample)), is_excluded=False):
+                is_readable = is_readable or row.decision != UNREADABLE
                 identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
                 plate = _plate_of(cells) or _plate_of(about) or ""
-                of_image = identity, pixels_read, file_hash, plate
-                rows.append(SampledPrediction(in_order, sample, value, of_block, *of_image))
+                yield SampledPrediction(row, sample, value, of_block, identity, pixels_read, file_hash, plate)
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:
         emit(Noted.of(note("excluded-images-not-counted", n_images=images.n_excluded)))
-    if all(row.prediction.decision == UNREADABLE for row in rows):
+    if not is_readable:
         raise CoverslipError("summary-without-images", file=files[0])
-    return classes, rows
 
 
-def _identity(row: Prediction, file: Path) -> Hashable:
+def _digest(parts: Sequence[str]) -> bytes:
+    """Return a code for texts, of which a million take less memory than the texts."""
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _identity(row: Prediction, file: Path) -> tuple[str, str]:
     """Return what rows of one image have in common, also in several tables; a relative path only in one table."""
     image_id = row.repeats or row.image_id
     if os.path.isabs(row.path):  # noqa: PTH117 - `Path` takes seconds for 100,000 images
         return row.path, image_id.rpartition("/")[2]  # ids begin with folders, which depend on what was opened
-    return file, image_id
+    return str(file), image_id
 
 
-@cache
-def _is_plate(column: str) -> bool:
-    name = re.compile(r"(?:.*[_ ])?plate(?:[_ ]?(?:id|name|barcode|number))?|barcode")
-    return name.fullmatch(column.casefold()) is not None
+_PLATE = re.compile(r"(?:.*[_ ])?plate(?:[_ ]?(?:id|name|barcode|number))?|barcode")
+
+
+@lru_cache(maxsize=16)
+def _plate_column(columns: tuple[str, ...]) -> str | None:
+    return next((name for name in columns if _PLATE.fullmatch(name.casefold())), None)
 
 
 def _plate_of(cells: Mapping[str, str]) -> str | None:
     """Return the plate of an image or a sample; None: there is no column of plates."""
-    return next((cell for name, cell in cells.items() if _is_plate(name)), None)
+    column = _plate_column(tuple(cells))
+    return None if column is None else cells[column]
 
 
 def _with_slashes(path: str) -> str:
@@ -447,24 +462,56 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
     return {name: folder.relative_to(common).as_posix() for name, folder in folders.items()}
 
 
-def _images_of_samples(classes: Sequence[str], rows: Sequence[SampledPrediction]) -> dict[str, SampleImages]:
-    """Return the images of each sample, in the order of the rows."""
-    decisions: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        decisions[row.sample][row.prediction.decision] += 1
-    readable = [row for row in rows if row.prediction.decision != UNREADABLE]
-    positions: dict[str, list[int]] = defaultdict(list)
-    for k, row in enumerate(readable):
-        positions[row.sample].append(k)
-    predictions = [row.prediction for row in readable]
-    probabilities = probabilities_of(predictions, len(classes))
-    votes = votes_of(predictions, classes, probabilities)
-    return {
-        sample: SampleImages(
-            votes[positions[sample]].sum(axis=0), len(positions[sample]), of_sample, probabilities[positions[sample]]
-        )
-        for sample, of_sample in decisions.items()
-    }
+class _CountedRows:
+    """Counts of the predictions of each sample, in the order of the rows.
+
+    Args:
+        classes: K names, in the order of the probabilities.
+        rows: are read once, and not kept.
+    """
+
+    def __init__(self, classes: Sequence[str], rows: Iterable[SampledPrediction]) -> None:
+        self.condition_of: dict[str, str | None] = {}
+        self.block_of: dict[str, str | None] = {}
+        self._classes = classes
+        self._has_plates = True
+        self._plates, self._folders = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        decisions = defaultdict[str, Counter[str]](Counter)
+        sums = defaultdict[str, Floats](lambda: np.zeros(len(classes)))
+        blocks = [np.zeros((0, len(classes)))]
+        remaining = iter(rows)
+        while block := list(islice(remaining, _ROWS_OF_BLOCK)):
+            for row in block:
+                decisions[row.sample][row.prediction.decision] += 1
+                self._add_place(row)
+            readable = [row for row in block if row.prediction.decision != UNREADABLE]
+            predictions = [row.prediction for row in readable]
+            blocks.append(probabilities_of(predictions, len(classes)))
+            for row, votes in zip(readable, votes_of(predictions, classes, blocks[-1]), strict=True):
+                sums[row.sample] += votes
+        self.probabilities = np.concatenate(blocks)  # (n, K) of readable images
+        self.images = {
+            sample: SampleImages(sums[sample], of_sample.total() - of_sample[UNREADABLE], of_sample)
+            for sample, of_sample in decisions.items()
+        }
+
+    def _add_place(self, row: SampledPrediction) -> None:
+        """Count the condition, the block and the plate or folder of an image."""
+        self.condition_of[row.sample], self.block_of[row.sample] = row.condition, row.block
+        folder = folder_of(row.prediction.path)
+        parent, _, name = folder.rpartition("/")
+        self._folders[row.sample].add(parent if name in self._classes else folder)
+        self._plates[row.sample].add(row.plate)
+        self._has_plates = self._has_plates and bool(row.plate)
+
+    def pooled(self) -> Iterator[str]:
+        """Yield a caution if several samples have images of the same plates or folders, as wells of equal names."""
+        origins = self._plates if self._has_plates else self._folders
+        n_of = Counter(frozenset(each) for each in origins.values() if len(each) > 1)
+        common, n_samples = n_of.most_common(1)[0] if n_of else (frozenset[str](), 0)
+        if n_samples > 1:
+            names = some(sorted(common, key=natural_key))
+            yield text("summary-pooled-samples", n_samples=n_samples, names=names, has_plates=self._has_plates)
 
 
 def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders: Mapping[str, str]) -> str:
@@ -502,7 +549,7 @@ class _JoinedTable:
                 "summary-table-without-key", file=file, columns=", ".join(filter(None, ("image_id", "path", by)))
             )
         self.is_of_samples = self._key not in ("image_id", "path")
-        self.plate = next(filter(_is_plate, rows[0]), "")
+        self.plate = _plate_column(tuple(rows[0])) or ""
         self.has_plates = has_plates and self.is_of_samples and self.plate not in ("", by)
         if missing := [name for name in columns if name not in rows[0] and name != FOLDER]:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
@@ -670,12 +717,11 @@ def _votes_of(images: Sequence[SampleImages]) -> Votes:
     return Votes(np.array([each.sums for each in images]), np.array([float(each.n) for each in images]))
 
 
-def _label_shift(images: Sequence[SampleImages], rates: ErrorRates, prior: Sequence[float]) -> LabelShift | None:
+def _label_shift(rows: _CountedRows, rates: ErrorRates, prior: Sequence[float]) -> LabelShift | None:
     """Test whether adjusted counts and the estimate from probabilities agree, on all images together."""
-    votes = _votes_of(images)
-    probabilities = np.concatenate([each.probabilities for each in images])
+    votes = _votes_of([*rows.images.values()])
     adjusted = rates.correct(Votes(votes.sums.sum(axis=0)[None], votes.n.sum(keepdims=True)), has_mean_rates=True)
-    estimates = estimated_shares(probabilities, prior)
+    estimates = estimated_shares(rows.probabilities, prior)
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None
     differences = [float(share) - (each.value or 0.0) for share, each in zip(adjusted.shares, estimates, strict=True)]

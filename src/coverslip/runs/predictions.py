@@ -4,7 +4,7 @@ import errno
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -266,12 +266,32 @@ def read_predictions(file: Path) -> Predictions:
         BadRun: the table is missing or damaged.
     """
     try:
-        rows = rows_of_table(file, lambda name: name in _NUMBERS or name.startswith("p:"))
-        first = next(rows, None)
-        if first is None:
-            return Predictions([], classes_in(file))
-        classes = _classes_among(first)
-        return Predictions([prediction_of(cells, classes) for cells in chain([first], rows)], classes)
+        classes = classes_in(file)
+    except ValueError as error:
+        raise BadRun("damaged-predictions", file=file, reason=str(error)) from error
+    return Predictions((row for row, _ in predictions_with_cells(file, classes)), classes)
+
+
+def predictions_with_cells(
+    file: Path, classes: Sequence[str], is_number: Callable[[str], bool] = lambda _: False
+) -> Iterator[tuple[Prediction, dict[str, str]]]:
+    """Yield each row of a CSV table of predictions, and its cells by column.
+
+    Args:
+        file: the table.
+        classes: in the order of the probabilities of a row.
+        is_number: returns whether a further column contains numbers, in which `1,5` becomes `1.5`.
+
+    Raises:
+        BadRun: the table is missing or damaged.
+    """
+
+    def has_numbers(name: str) -> bool:
+        return name in _NUMBERS or name.startswith("p:") or is_number(name)
+
+    try:
+        for cells in rows_of_table(file, has_numbers):
+            yield prediction_of(cells, classes), cells
     except (KeyError, ValueError) as error:
         raise BadRun("damaged-predictions", file=file, reason=str(error)) from error
 
