@@ -205,6 +205,12 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
             text_file("a.csv", f"id,nr,{CORNERS}\n1,1,10,10,20,15\n1,2,10,10,20,15\n", columns={"object_id": "nr"}),
         ),
     ],
+    "positions-below-one": [
+        (text_file("a.csv", f"{CORNERS}\n0.1,0.2,0.2,0.3\n"), text_file("a.csv", f"{CORNERS}\n10,10,20,15\n")),
+    ],
+    "first-row-of-values": [
+        (text_file("a.csv", "a.tif,10,10,20,15\n"), text_file("a.csv", f"path,{CORNERS}\na.tif,10,10,20,15\n")),
+    ],
     "points-without-size": [(text_file("a.txt", "20 17\n"), text_file("a.txt", "20 17\n", **PATCH))],
     "field-without-pixel-size": [
         (

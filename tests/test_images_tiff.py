@@ -92,6 +92,14 @@ def test_white_is_zero_is_turned_round(tmp_path, dtype, compression):
     assert np.array_equal(read_pixels(tmp_path / "a.tif").array[..., 0], np.iinfo(dtype).max - written)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_white_is_zero_of_signed_numbers_is_turned_round(tmp_path, dtype):
+    written = GREY.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", written, photometric="miniswhite", metadata=None)
+    pixels = read_pixels(tmp_path / "a.tif").array[..., 0].astype(float)
+    assert np.corrcoef(pixels.ravel(), written.ravel())[0, 1] == pytest.approx(-1)
+
+
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("factor", [257, 1])  # entries of 16 bit, or of 8 bit as some programs write them
 def test_a_palette_is_applied(tmp_path, compression, factor):

@@ -278,6 +278,87 @@ def test_what_files_state_about_objects_and_is_not_used_is_named(fields: Path, t
         assert note_of(notes, "object-properties-unused").parameters["names"] == f"'{stated}'"
 
 
+REGIONS = "label,area,y,x\n" + "".join(f"{k},20,{10 + k},{20 + k}\n" for k in range(1, 6))
+TABLES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, float, float]]]] = {
+    "box around a point": ("image,x,y,width,height\na.tif,10,5,20,10\n", {"points": 1}, [("1", "", 20, 10)]),
+    "ImageJ, labels": (" ,Label,X,Y\n1,a.tif:0001-0010,20,10\n2,b.tif,30,10\n", {"points": 1}, [("1", "", 20, 10)]),
+    "numbers of regions": (REGIONS, {"points": 1}, [(f"{k}", "", 20 + k, 10 + k) for k in range(1, 6)]),
+    "few classes": ("label,x,y\n1,20,10\n2,30,10\n", {"points": 1}, [("1", "1", 20, 10), ("2", "2", 30, 10)]),
+    "corners of regions": (
+        "label,minr,minc,maxr,maxc,centroid-0,centroid-1\n7,10,30,20,50,14.5,39.5\n",
+        {"outlines": 1},
+        [("7", "", 40, 15)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_tables_as_programs_write_them_give_the_objects_that_they_mean(case: str, fields: Path, tmp_path: Path) -> None:
+    content, source, expected = TABLES[case]
+    if "a.tif" not in content:
+        (fields / "b.tif").unlink()
+    objects, _ = collected(fields, **dict.fromkeys(source, written(tmp_path / "a.csv", content)), size_px=4)
+    centers = objects.box[:, :2] + objects.box[:, 2:] / 2
+    of_a = [k for k in range(len(objects)) if objects.fields[int(objects.field[k])].path.name == "a.tif"]
+    objects_of_a = [(str(objects.object_id[k]), labels_of(objects)[k], *centers[k].tolist()) for k in of_a]
+    assert objects_of_a == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "options"),
+    [
+        ("a.csv", "x_min,y_min,x_max,y_max\n0.3,0.1,0.5,0.2\n", "positions-below-one", {}),
+        ("a.csv", "a.tif,30,10,50,20,x\n", "first-row-of-values", {}),
+        ("a.csv", "a.tif,30,10,50,20,x\n", "first-row-of-values", {"columns": {"x_min": "30", "y_min": "10"}}),
+        (
+            "a.json",
+            {
+                "images": [{"id": 1, "file_name": "a.tif"}],
+                "annotations": [{"id": 1, "image_id": 1, "segmentation": {"size": [20, 30], "counts": [0, 600]}}],
+            },
+            "outlines-of-other-size",
+            {},
+        ),
+    ],
+)
+def test_what_would_be_objects_at_other_places_is_refused(
+    name: str, content: Any, code: str, options: dict[str, Any], fields: Path, tmp_path: Path
+) -> None:
+    with refusing(BadDataset, code):
+        collected(fields, outlines=written(tmp_path / name, content), **options)
+
+
+def test_the_name_of_another_image_is_not_that_of_a_field(fields: Path, tmp_path: Path) -> None:
+    rows = "path,x,y\na.tif,20,10\na_2.tif,30,10\na 3.tif,30,20\na_s4,30,20\na_cp_masks.png,40,20\n"
+    objects, notes = collected(fields, points=written(tmp_path / "a.csv", rows), size_px=4)
+    assert objects.box[:, 0].tolist() == [18, 38]
+    assert note_of(notes, "objects-without-field").parameters["n_names"] == 3
+    for folder in ("x", "y"):
+        (tmp_path / "fields" / folder).mkdir()
+        (fields / folder / "a.tif").write_bytes((fields / "a.tif").read_bytes())
+    (fields / "a.tif").unlink()
+    written(
+        tmp_path / "of profiler" / "Image.csv", "ImageNumber,FileName_DNA,PathName_DNA\n1,a.tif,/d/y\n2,a.tif,/d/x\n"
+    )
+    rows = "ImageNumber,ObjectNumber,Location_Center_X,Location_Center_Y\n1,1,19.5,9.5\n2,1,39.5,9.5\n"
+    objects, _ = collected(fields, points=written(tmp_path / "of profiler" / "Nuclei.csv", rows), size_px=4)
+    names = [objects.fields[int(k)].name for k in objects.field]
+    assert dict(zip(names, objects.box[:, 0].tolist(), strict=True)) == {"y/a.tif": 18, "x/a.tif": 38}
+
+
+def test_files_beside_those_of_objects_in_a_zip_of_a_mac_are_ignored(fields: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.roi", roifile.ImagejRoi.frompoints(np.array(SQUARE, float)).tobytes())
+        archive.writestr("__MACOSX/._a.roi", b"Mac OS X")
+    assert len(collected(fields, outlines=tmp_path / "a.zip")[0]) == 1
+
+
+def test_background_of_minus_one_and_an_object_of_zero(fields: Path, tmp_path: Path) -> None:
+    background = np.where(mask() == 0, -1, mask(np.int16, first=0, second=5))
+    np.save(tmp_path / "a.npy", background)
+    assert collected(fields, masks=tmp_path / "a.npy")[0].object_id.tolist() == ["0", "5"]
+
+
 def test_a_field_is_no_label_image_of_itself(fields: Path, tmp_path: Path) -> None:
     image = write_zarr(tmp_path / "only" / "a.zarr", np.ones((1, HEIGHT, WIDTH), np.uint16), "CYX", "0.5")
     for each in (image, fields / "a.tif"):
@@ -983,7 +1064,7 @@ def test_an_unreadable_object_has_no_probability(fields: Path, tmp_path: Path) -
     rows.append(Prediction("a.tif#2", "a.tif", None, None, None, "unreadable", ()))
     Predictions(rows, ("round",)).write_csv(table)
     (file,) = cs.export_objects(table, objects=tmp_path / "objects.csv", to="cellprofiler", out=tmp_path / "c.csv")
-    cells = [line.split(",")[5:] for line in file.read_text().splitlines()[1:]]
+    cells = [line.split(",")[6:] for line in file.read_text().splitlines()[1:]]
     assert cells == [["round", "0.750000", "round"], ["", "", "unreadable"]]
 
 

@@ -338,6 +338,20 @@ def test_folders_of_the_same_name_are_different_samples() -> None:
     assert list(names_of_folders(["/data/a/1.png", "/data/a/a/1.png"]).values()) == ["a", "a/a"]
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("predicted", "A "), ("p:a", ""), ("p:a", "100%")],
+)
+def test_a_table_that_was_edited_is_refused_where_it_says_nothing(column: str, cell: str, tmp_path: Path) -> None:
+    of_class_a(tmp_path / "p.csv", {f"{k}.png": f"/d/x/{k}.png" for k in range(3)})
+    header, *lines = (tmp_path / "p.csv").read_text().splitlines()
+    cells = lines[1].split(",")
+    cells[header.split(",").index(column)] = cell
+    (tmp_path / "p.csv").write_text("\n".join([header, lines[0], ",".join(cells), *lines[2:]]))
+    with refusing(CoverslipError, "damaged-predictions"):
+        cs.summarise(tmp_path / "p.csv", by="folder")
+
+
 def test_images_without_a_common_folder_have_samples_by_folder_and_by_column(tmp_path: Path) -> None:
     paths = ("/d/x/c/1.png", "/d/y/c/2.png", "c/3.png", "image 1")
     assert [*names_of_folders(paths).values()] == ["/d/x/c", "/d/y/c", "c", "."]

@@ -51,6 +51,8 @@ _CENTERS = _both_axes(
 )
 _FIRST = _both_axes("@", "@_min", "@min", "min_@")
 _LAST = _both_axes("@", "@_max", "@max", "max_@")
+_FIRST = {"x": (*_FIRST["x"], "minc", "min_col"), "y": (*_FIRST["y"], "minr", "min_row")}
+_LAST = {"x": (*_LAST["x"], "maxc", "max_col"), "y": (*_LAST["y"], "maxr", "max_row")}
 _SIDES = {
     "width": ("bbox_width", "box_width", "bbox_w", "box_w", "width", "w"),
     "height": ("bbox_height", "box_height", "bbox_h", "box_h", "height", "h"),
@@ -92,6 +94,26 @@ _OBJECTS = {
     "radius": ("radius",),
 }
 OBJECT_TABLE = TableKind("table", _OBJECTS, ((),))
+IMAGEJ_TABLE = TableKind(  # the column Label names the image, and the ROI in it
+    "imagej",
+    {
+        "path": ("label",),
+        "object_id": ("",),
+        "t": ("frame",),
+        "z": ("slice",),
+        **_both_axes("@", "@", "@m"),
+        **_both_axes("@_min", "b@"),
+        "width": ("width",),
+        "height": ("height",),
+    },
+    (
+        ("", "label", "bx"),
+        ("", "label", "xm"),
+        ("", "label", "area", "x", "y"),
+        *(("", "x", "y", name) for name in ("slice", "counter")),
+    ),
+    first_plane=1,
+)
 OBJECT_KINDS = (
     TableKind(
         "cellprofiler",
@@ -155,8 +177,10 @@ OBJECT_KINDS = (
             "label": _OBJECT_CLASSES,
             "t": ("frame", "t"),
             **_both_axes("@", "centroid_@", marks="10"),
-            **_both_axes("@_min", "bbox_@", marks="10"),
-            **_both_axes("@_max", "bbox_@", marks="32"),
+            "x_min": ("bbox_1", *_FIRST["x"]),
+            "y_min": ("bbox_0", *_FIRST["y"]),
+            "x_max": ("bbox_3", *_LAST["x"]),
+            "y_max": ("bbox_2", *_LAST["y"]),
         },
         (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,
@@ -177,18 +201,7 @@ OBJECT_KINDS = (
         center_offset=0.5,
         is_inclusive=True,
     ),
-    TableKind(  # the column Label names the image, and the ROI in it
-        "imagej",
-        {
-            "path": ("label",),
-            "object_id": ("",),
-            **_both_axes("@", "@", "@m"),
-            **_both_axes("@_min", "b@"),
-            "width": ("width",),
-            "height": ("height",),
-        },
-        (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
-    ),
+    IMAGEJ_TABLE,
     TableKind(  # the column `type` is that of the shape
         "omero",
         {

@@ -675,6 +675,8 @@ def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_t
         palette = np.ascontiguousarray(np.asarray(page.colormap).T)  # (n, 3) uint16
         narrow = (palette >> 8).astype(np.uint8) if palette.max(initial=0) > 255 else palette.astype(np.uint8)
         return palette_to_color(array[..., 0], narrow)
+    if array.dtype.kind in "if" and photometric == _MIN_IS_WHITE and not is_imagej:
+        array = ~array if array.dtype.kind == "i" else -array  # no largest value is stated
     if array.dtype.kind == "u":
         top = 2 ** min(bits, 8 * array.dtype.itemsize) - 1
         if photometric == _MIN_IS_WHITE and not is_imagej:

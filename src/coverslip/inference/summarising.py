@@ -18,7 +18,7 @@ from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.datasets.names import natural_key, some
 from coverslip.datasets.quality.findings import similar_names
 from coverslip.datasets.text_tables import open_text_table
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.decisions import positive_class
 from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, ErrorsOfSample, Votes, Z, raw_shares
@@ -63,6 +63,7 @@ MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
+_MOST_ROUNDING = 0.01  # difference of the sum of the probabilities of an image from 1
 _ROWS_OF_BLOCK = 10_000  # that are held in memory
 MOST_WIDTH = 0.5  # of an interval, above which the classifier does not determine the number
 _OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
@@ -186,8 +187,8 @@ def summary_of(
     Raises:
         CoverslipError: there is no such control.
     """
-    counted = _CountedRows(classes, rows)
-    images, condition_of, block_of = counted.images, counted.condition_of, counted.block_of
+    counts = _CountedRows(classes, rows)
+    images, condition_of, block_of = counts.images, counts.condition_of, counts.block_of
     rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
     samples, errors = _samples(images, condition_of, block_of, classes, rates)
@@ -199,7 +200,7 @@ def summary_of(
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
     conditions = with_shown(conditions, errors)
     has_corrected = has_corrections((*samples, *conditions))
-    shift = None if rates is None or not has_corrected else _label_shift(counted, rates, prior)
+    shift = None if rates is None or not has_corrected else _label_shift(counts, rates, prior)
     return Summary(
         classes=tuple(classes),
         samples=tuple(samples),
@@ -207,7 +208,7 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes, rates, control)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
-        cautions=(*cautions_of(samples), *counted.pooled()),
+        cautions=(*cautions_of(samples), *counts.pooled()),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
@@ -367,6 +368,9 @@ def _sampled_rows(
     for file in files:
         named = joined.file if joined else file
         for row, cells in predictions_with_cells(file, classes, lambda name: name in (condition, block)):
+            if row.probabilities and not abs(sum(row.probabilities) - 1) < _MOST_ROUNDING:
+                reason = text("probabilities-not-one", image=row.path)
+                raise BadRun("damaged-predictions", file=file, reason=reason)
             pixels_read = cells.get(PIXELS_COLUMN, "")
             image = *_identity(row, file), pixels_read  # other planes of a file are other images
             if cells.get(EXCLUDED_COLUMN):

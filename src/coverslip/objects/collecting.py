@@ -338,7 +338,10 @@ def objects_of_files(
     for done, each in enumerate(files, start=1):
         if objects.n and deadline.seconds_left() < 0:
             break
+        objects.extent, n_before = 0.0, objects.n
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
+        if objects.n > n_before and objects.extent < 1:
+            raise BadDataset("positions-below-one", file=each)
         report(done, len(files))
     if {"coco", "coco-results"} <= read.kinds.keys():
         raise BadDataset("coco-and-results", file=files[0].parent)
@@ -351,6 +354,9 @@ def objects_of_files(
     if objects.n_ignored:
         emit(Noted.of(note("objects-ignored", n_objects=objects.n_ignored)))
     _emit_unused(objects.unused, emit)
+    if objects.other_names:
+        field_of_view = one_line(names.fields[0].name)
+        emit(Noted.of(note("objects-of-only-field", names=some(objects.other_names), field=field_of_view)))
     if objects.n_regions:
         emit(Noted.of(note("regions-ignored", level="warning", n_regions=objects.n_regions)))
     if not objects.n:

@@ -475,6 +475,7 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
                 field + 1,
                 str(objects.object_id[position]),
                 names[field],
+                str(objects.fields[field].path.parent),
                 ReadyCell(f"{x - 0.5:.3f}"),
                 ReadyCell(f"{y - 0.5:.3f}"),
                 *prediction_cells(predicted, position),
@@ -482,7 +483,7 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
             )
             report(field + 1, len(objects.fields))
 
-    columns = ("ImageNumber", "ObjectNumber", "FileName", "Location_Center_X", "Location_Center_Y")
+    columns = ("ImageNumber", "ObjectNumber", "FileName", "PathName", "Location_Center_X", "Location_Center_Y")
     return write_csv(file, (*columns, *_PREDICTION_COLUMNS, *names_of.values()), rows())
 
 

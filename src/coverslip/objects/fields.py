@@ -245,9 +245,15 @@ class FieldNames:
         return [each for each, n in zip(of_file, n_common, strict=True) if n == max(n_common)]
 
     def _by_prefix(self, stem: str) -> list[FieldImage]:
-        """Return the fields whose name is the longest beginning of another name that ends before a word."""
-        prefixes = (stem[: match.start()] for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))))
-        return next((self._by_stem[prefix] for prefix in prefixes if prefix in self._by_stem), [])
+        """Return the fields whose name is the longest beginning of another name that ends before words.
+
+        A number after it, other than that of a series, would name another image: `sample_2` is not `sample`.
+        """
+        for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))):
+            prefix, words = stem[: match.start()], _SERIES.sub("", stem[match.start() :])
+            if prefix in self._by_stem:
+                return [] if re.search(r"\d", words) else self._by_stem[prefix]
+        return []
 
     @property
     def problems(self) -> str:
@@ -332,6 +338,8 @@ class FieldObjects:
         self._of_field: dict[FieldImage, ObjectRows] = {}
         self._file_of_field: dict[FieldImage, Path] = {}
         self.n_outside = self.n_ignored = self.n_regions = self.n = 0
+        self.extent = 0.0  # the largest coordinate of an object since it was last set to 0
+        self.other_names = dict[str, None]()  # of files whose objects were taken for the only field
         self.unused = dict[str, None]()  # names of what files state about objects, and what is not in the table
         self._n_smallest = 0
         self._regions = defaultdict[int, list[Callable[[], None]]](list)  # calls that add them, by rank
@@ -408,6 +416,7 @@ class FieldObjects:
         if box is None:
             self.n_ignored += 1
             return
+        self.extent = max(self.extent, *(point or box[2:]))
         is_inside = not of.width or (box[0] < of.width and box[1] < of.height and box[2] > 0 and box[3] > 0)
         if not is_inside or max(map(abs, box)) > _MOST_PIXELS:
             self.n_outside += 1

@@ -14,7 +14,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.datasets.columns import TableChoices
-from coverslip.datasets.names import one_line
+from coverslip.datasets.names import is_hidden, one_line
 from coverslip.datasets.text_tables import TABLE_SUFFIXES, CellFault, is_table
 from coverslip.errors import BadArchive, BadDataset, CoverslipError
 from coverslip.files import ArchiveLimits, open_archive, read_bytes
@@ -198,8 +198,11 @@ def read_rois(file: Path, rois: Iterable[tuple[str, bytes]], of: FieldImage, obj
             name = properties.get("object_id") or name or roi.name or str(number)
             about: Json = {"object_id": name, "label": properties.get("class", "")}
             in_hyperstack = {"t": roi.t_position - 1, "z": roi.z_position - 1}
-            about |= _planes_of(_plane_in_stack(roi.position, of) if roi.position > 0 else in_hyperstack, of)
+            of_stack = _plane_in_stack(roi.position, of)
+            about |= _planes_of(of_stack if roi.position > 0 else in_hyperstack, of)
             objects.skip_properties(properties, ("object_id", "class"))
+            if not of_stack and roi.position > 1:
+                objects.skip_properties({"position": roi.position}, ())
             counters = roi.counters is not None and bool(np.any(roi.counters))
             objects.skip_properties({"channel": roi.c_position, "group": roi.group, "counter": counters}, ())
             kind = roi.roitype
@@ -227,7 +230,11 @@ def _entries(file: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes
     """
     try:
         with open_image(file) as stream, open_archive(stream, _LIMITS) as (archive, entries):
-            wanted = [entry for entry in entries if entry.name.name.lower().endswith(suffixes)]
+            wanted = [
+                entry
+                for entry in entries
+                if entry.name.name.lower().endswith(suffixes) and not any(map(is_hidden, entry.name.parts))
+            ]
             if sum(entry.info.file_size for entry in wanted) > _MAX_BYTES:
                 raise BadDataset("object-file-not-read", file=file, reason=f"> {_MAX_BYTES // 2**20} MiB")
             for entry in wanted:
@@ -302,11 +309,13 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 continue
             about: Json = {
                 "object_id": _first_text(annotation.get("object_id"), annotation.get("id")),
-                "label": name_of.get(annotation.get("category_id"), ""),
+                "label": name_of[annotation["category_id"]] if name_of and "category_id" in annotation else "",
             }
             objects.skip_properties(annotation, _USED_OF_COCO)
             segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
             if isinstance(segmentation, dict):
+                height, width = segmentation["size"]
+                _check_size_of(of, file, width, height)
                 label, outlines = trace_labels(coco_mask(segmentation).astype(np.uint8))
                 polygons = outlines.polygons(0) if len(label) else []
                 objects.add(of, file, polygons=polygons, **about)
@@ -375,7 +384,7 @@ def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObject
     for number, shape in enumerate(content["shapes"], start=1):
         with _naming("labelme-shape-invalid", file, number):
             kind, group = shape.get("shape_type") or "polygon", (shape.get("group_id"), str(shape.get("label")))
-            if kind == "polygon" and group[0] is not None:
+            if kind in ("polygon", "rotation") and group[0] is not None:
                 polygons_of_group[group].append(open_rings([[_pair(point) for point in shape["points"]]]))
     for number, shape in enumerate(content["shapes"], start=1):
         with _naming("labelme-shape-invalid", file, number):
@@ -385,7 +394,7 @@ def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObject
             about: Json = {"label": _first_text(shape.get("label")), "object_id": identity}
             about |= _planes_of({axis: int(shape[axis]) for axis in "tz" if shape.get(axis) is not None}, of)
             match shape.get("shape_type") or "polygon":
-                case "polygon":
+                case "polygon" | "rotation":
                     group = (shape.get("group_id"), str(shape.get("label")))
                     polygons = [open_rings([points])] if group[0] is None else polygons_of_group.pop(group, [])
                     if polygons:  # once for a group
@@ -663,8 +672,11 @@ def _as_labels(file: Path, plane: Array) -> LabelPlane:
         if not np.array_equal(whole, np.rint(whole)) or np.abs(whole).max(initial=0) >= 2**53:
             raise BadDataset("labels-with-decimals", file=file)
         plane = whole.astype(np.int64)
-    if plane.dtype.kind == "i":
-        plane = np.maximum(plane, 0)  # -1 is background in some programs
+    if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
+        edges = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
+        if 2 * np.count_nonzero(edges == -1) > len(edges):  # -1 is background, and 0 is an object
+            return LabelPlane(np.maximum(plane.astype(np.int64) + 1, 0), np.arange(int(plane.max()) + 2) - 1)
+        plane = np.maximum(plane, 0)
     largest = plane.max(initial=0)
     is_binary = is_color or int(largest) in binary_values
     if largest and is_binary and not ((plane != 0) & (plane != largest)).any():
@@ -786,6 +798,8 @@ def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> Field
     """Return the field of a file with objects of one field; None: there is none of its name."""
     names = objects.names
     if is_only_file and len(names.fields) == 1:
+        if replace(names, unmatched={}, ambiguous={}).match(str(file)) is None:
+            objects.other_names[file.name] = None
         return names.fields[0]
     return names.match(str(file))
 
@@ -805,8 +819,8 @@ def _read_json(
         read_coco_results(file, content, objects)
         return "coco-results"
     if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
-        image = Path(str(content["imagePath"]).replace("\\", "/"))
-        if (of := _field_of(image, objects, is_only_file=is_only_file)) is not None:
+        image = str(content["imagePath"]).replace("\\", "/")
+        if (of := objects.names.match(image) or objects.names.match(str(name))) is not None:
             read_labelme(file, content, of, objects)
         return "labelme"
     if not is_geojson(content):
@@ -944,7 +958,7 @@ def _read_text(
     table = open_object_table(file)
     if table is None:
         raise BadDataset("unknown-object-file", file=file)
-    table_kind = kind_of_table(table.columns)
+    table_kind = kind_of_table(table)
     sources.table = sources.table or file
     columns = columns_of(table, table_kind, choices)
     of = None

@@ -1,6 +1,7 @@
 """Tables of objects of CellProfiler, QuPath, ilastik, scikit-image, ImageJ and TrackMate, and plain points."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -8,8 +9,10 @@ from pathlib import Path
 
 from coverslip.datasets.columns import (
     ABSOLUTE,
+    IMAGEJ_TABLE,
     OBJECT_KINDS,
     OBJECT_MEANINGS,
+    OBJECT_TABLE,
     POINT_COLUMNS,
     POSITIONS,
     TableChoices,
@@ -22,7 +25,7 @@ from coverslip.datasets.columns import (
     plain_name,
     refuse_duplicates,
 )
-from coverslip.datasets.names import one_line
+from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset
@@ -99,10 +102,19 @@ def _is_number(cell: str) -> bool:
     return number_of(with_decimal_point(cell)) is not None
 
 
-def kind_of_table(columns: Sequence[str]) -> TableKind:
-    """Return the kind of a table with these columns."""
-    names = {base_and_unit(column)[0] for column in columns}
-    return next(kind for kind in OBJECT_KINDS if any(map(names.issuperset, kind.needs)))
+def kind_of_table(table: ObjectTable) -> TableKind:
+    """Return the kind of a table by its columns, or that of ImageJ by its first cells."""
+    names = {base_and_unit(column)[0] for column in table.columns}
+    kind = next(kind for kind in OBJECT_KINDS if any(map(names.issuperset, kind.needs)))
+    if kind is OBJECT_TABLE and names.issuperset(_COLUMNS_OF_IMAGEJ):
+        first = next(table.rows(), (0, []))[1]
+        label = column_named(table.columns, "label")
+        if first and label is not None and has_image_suffix(first[label].partition(":")[0]):
+            return IMAGEJ_TABLE
+    return kind
+
+
+_COLUMNS_OF_IMAGEJ = ("", "label", "x", "y")  # also of other programs, whose labels are classes
 
 
 def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
@@ -118,6 +130,8 @@ def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> di
     """
     columns = _chosen_columns(table, kind, choices)
     if not _has_positions(columns):
+        if sum(map(_is_number, table.columns)) > 1:
+            raise BadDataset("first-row-of-values", file=table.text.file)
         raise BadDataset("no-positions-in-table", file=table.text.file, columns=one_line(", ".join(table.columns), 400))
     return columns
 
@@ -140,9 +154,40 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
             name = table.columns[at]
             is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
             columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
+    if any(meaning in POSITIONS and _is_number(name) for meaning, name in mapping.items()):
+        raise BadDataset("first-row-of-values", file=table.text.file)
+    is_sure = kind is not OBJECT_TABLE or "label" in mapping or "object_id" in columns
+    if "label" in columns and not is_sure and _numbers_objects(table, columns):
+        columns["object_id"] = columns.pop("label")
     if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
         refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.text.file)
     return columns
+
+
+def _numbers_objects(table: ObjectTable, columns: Mapping[str, Column]) -> bool:
+    """Return whether the column `label` contains numbers of objects, as of regionprops of scikit-image, and no classes.
+
+    They are whole numbers, and different in each plane of an image. The table contains other properties of regions, or
+    an image has many objects.
+    """
+    if plain_name(columns["label"].name) != "label":
+        return False
+    at = [columns[meaning].index for meaning in ("path", "series", "t", "z", "label") if meaning in columns]
+    keys, n_rows = set[tuple[str, ...]](), 0
+    for _, cells in table.rows():
+        if not cells[at[-1]].isdecimal():
+            return False
+        keys.add(tuple(cells[k] for k in at))
+        n_rows += 1
+    most = max(Counter(key[:-1] for key in keys).values(), default=0)
+    is_of_regions = not _PROPERTIES_OF_REGIONS.isdisjoint(map(plain_name, table.columns))
+    return len(keys) == n_rows and most > (1 if is_of_regions else _MOST_ALIKE)
+
+
+_PROPERTIES_OF_REGIONS = frozenset(
+    {"area", "perimeter", "eccentricity", "solidity", "mean_intensity", "intensity_mean", "orientation"}
+)
+_MOST_ALIKE = 4  # objects of an image that may all have other numbers as classes
 
 
 def _without_name_of_objects(columns: Iterable[str]) -> list[str]:
@@ -172,7 +217,7 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
     table = open_object_table(file)
     if table is None:
         return None
-    kind = kind_of_table(table.columns)
+    kind = kind_of_table(table)
     existing = {
         meaning: name
         for meaning, name in choices.columns.items()
@@ -217,7 +262,7 @@ def read_object_table(
         BadDataset: cells are invalid; the error lists the first lines.
     """
     is_numbered = "image_number" in columns and "path" not in columns
-    files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
+    files = _columns_of_files(table.columns) if kind.name == "cellprofiler" else []
     image_of_number = _cellprofiler_images(table.text.file, objects.names) if is_numbered and not files else {}
     faults = RowFaults(table.text.file)
     numbers = [column for meaning, column in columns.items() if meaning in _NUMBERS]
@@ -258,7 +303,7 @@ def _field_of(
     columns: Mapping[str, Column],
     names: FieldNames,
     image_of_number: Mapping[str, FieldImage],
-    files: Sequence[int],
+    files: Sequence[tuple[int, int | None]],
 ) -> FieldImage | None:
     """Return the field of a row; None if the row names none, or one that does not exist.
 
@@ -268,12 +313,12 @@ def _field_of(
         columns: of each meaning.
         names: of the fields.
         image_of_number: by ImageNumber.
-        files: the columns with the files of each channel, if the table has them.
+        files: the columns with the file of each channel and with its folder, if the table has them.
     """
     if files:
         trial = replace(names, unmatched={}, ambiguous={})
-        matches = (trial.match(cells[k]) for k in files)
-        return next((field for field in matches if field is not None), None) or names.match(cells[files[0]])
+        matches = (trial.match(_path_in(cells, pair)) for pair in files)
+        return next((field for field in matches if field is not None), None) or names.match(_path_in(cells, files[0]))
     if "path" not in columns:
         number = columns.get("image_number")
         return None if number is None else image_of_number.get(cells[number.index])
@@ -317,6 +362,7 @@ def _add(
         x, y = values["x"] + kind.center_offset, values["y"] + kind.center_offset
         if box is None and values["width"] is not None and values["height"] is not None:
             box = _box_at(columns, x, y, values["width"], values["height"])
+            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         point = (x, y)
     cells_of_box = [(columns[name].name, cells[columns[name].index]) for name in _BOX if name in columns]
     if box is None and any(cell for _, cell in cells_of_box) and not all(cell for _, cell in cells_of_box):
@@ -326,7 +372,9 @@ def _add(
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
         raise CellFault("row-with-empty-box")
     z = number("z") if of.n_z > 1 else None
-    t = _integer(cells, columns.get("t")) if of.n_times > 1 or not kind.first_plane else None
+    # ImageJ calls the time points of a film without z-planes and channels slices, too.
+    of_time = columns.get("t") or (columns.get("z") if kind is IMAGEJ_TABLE and of.n_z == 1 else None)
+    t = _integer(cells, of_time) if of.n_times > 1 or not kind.first_plane else None
     planes = {axis: UNKNOWN if at is None else round(at) - kind.first_plane for axis, at in (("t", t), ("z", z))}
     check_planes(of, **planes)
     objects.add_ranked(
@@ -365,7 +413,20 @@ def _integer(cells: Sequence[str], column: Column | None) -> int | None:
     return int(value)
 
 
-_NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName|URL)_", re.IGNORECASE)  # CellProfiler's, of a channel
+def _columns_of_files(columns: Sequence[str]) -> list[tuple[int, int | None]]:
+    """Return the column with the file of each channel of CellProfiler, and with its folder, if there is one."""
+    names = [(k, name) for k, name in enumerate(columns) if _NAMES_OF_FILES.match(name)]
+    return [(k, column_named(columns, _FILE_NAME.sub("PathName", name))) for k, name in names]
+
+
+def _path_in(cells: Sequence[str], columns: tuple[int, int | None]) -> str:
+    """Return the path of a file from its name and its folder."""
+    name, folder = columns
+    return cells[name] if folder is None or folder == name or not cells[folder] else f"{cells[folder]}/{cells[name]}"
+
+
+_NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName(?:_|$)|URL_)", re.IGNORECASE)  # CellProfiler's, of a channel
+_FILE_NAME = re.compile("FileName", re.IGNORECASE)
 
 
 def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldImage]:
@@ -382,16 +443,19 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldImage]
         at_number = None if table is None else column_named(table.columns, "imagenumber")
         if table is None or at_number is None:
             continue
-        channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
-        matches: dict[int, dict[str, FieldImage]] = {k: {} for k in channels}
-        trial = replace(names, unmatched={}, ambiguous={})
+        channels = _columns_of_files(table.columns)
+        matches: dict[int, dict[str, FieldImage]] = {k: {} for k, _ in channels}
+        trials = {k: replace(names, unmatched={}, ambiguous={}) for k, _ in channels}
         for _, cells in table.rows():
-            for k in channels:
-                if (of_image := trial.match(cells[k])) is not None:
-                    matches[k][cells[at_number]] = of_image
-        best = max(matches.values(), key=len, default={})
-        if best:
-            return best
+            for pair in channels:
+                if (of_image := trials[pair[0]].match(_path_in(cells, pair))) is not None:
+                    matches[pair[0]][cells[at_number]] = of_image
+        best = max(matches, key=lambda k: len(matches[k]), default=-1)
+        if best >= 0:
+            names.unmatched |= trials[best].unmatched
+            names.ambiguous |= trials[best].ambiguous
+        if best >= 0 and (matches[best] or names.ambiguous):
+            return matches[best]
         raise BadDataset("cellprofiler-images-unmatched", file=candidate)
     raise BadDataset("no-cellprofiler-images", file=file)
 

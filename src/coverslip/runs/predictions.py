@@ -340,6 +340,9 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         KeyError, ValueError: a cell is missing or is not a number.
     """
     is_read = bool(cells["probability"])
+    probabilities = tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else ()
+    if is_read and cells["predicted"] not in classes:
+        raise ValueError(text("predicted-unknown-class", image=cells["path"], name=cells["predicted"]))
     return Prediction(
         image_id=cells["image_id"],
         path=cells["path"],
@@ -347,11 +350,11 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         predicted=cells["predicted"] or None,
         probability=float(cells["probability"]) if is_read else None,
         decision=cells["decision"],
-        reason=_message(cells["reason_code"]),
-        warning=_message(cells["warning_code"]),
+        reason=_message(cells.get("reason_code", "")),
+        warning=_message(cells.get("warning_code", "")),
         ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
-        probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
+        probabilities=probabilities,
         repeats=cells.get(REPEATS_COLUMN, ""),
         about=tuple((name, cell) for name, cell in cells.items() if not is_reserved(name)),
     )

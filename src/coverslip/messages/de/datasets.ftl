@@ -359,6 +359,8 @@ channel-file-empty = channel_{ $channel } ist leer
 
 not-a-z-plane = z „{ $value }“ ist weder eine ganze Zahl ab 0 noch „max“, „mean“, „best-focus“ oder „channels“
 
+point-below-one = { $x } und { $y } sind kleiner als 1, wie Anteile an Breite und Höhe des Bilds; geben Sie sie in Pixeln an, oder nennen Sie sie { $x }_relative und { $y }_relative
+
 not-a-count = { $column } „{ $value }“ ist keine ganze Zahl ab 0
 
 not-a-pixel-size = { $column } „{ $value }“ ist keine Länge eines Pixels in µm, wie etwa 0.325

@@ -184,6 +184,11 @@ object-properties-unused = { $n_names ->
        *[other] { $n_names } Eigenschaften von Objekten in den Dateien werden nicht verwendet: { $names }.
     }
 
+positions-below-one = Alle Positionen in der Datei sind kleiner als 1, wie Anteile an Breite und Höhe eines Felds
+    .do = Multiplizieren Sie sie mit Breite und Höhe des Felds in Pixeln, außer in YOLO-Dateien.
+
+objects-of-only-field = { $names } heißt anders als das einzige Feld, { $field }; die Objekte gelten für dieses.
+
 repeated-object-ids = { $n_ids ->
         [one] Eine Objekt-ID kommt mehrfach vor
        *[other] { $n_ids } Objekt-IDs kommen mehrfach vor
@@ -280,6 +285,9 @@ no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalt
 row-without-position = die Zeile hat keine Position
 
 row-with-empty-box = der Rahmen ist leer
+
+first-row-of-values = Die erste Zeile der Tabelle enthält Werte, keine Spaltennamen
+    .do = Fügen Sie davor eine Zeile mit Namen ein, etwa path,x_min,y_min,x_max,y_max,label.
 
 cellprofiler-images-unmatched = Keine der Dateien in der Bildertabelle von CellProfiler ist ein Gesichtsfeld
     .do = Verwenden Sie die Gesichtsfelder, die CellProfiler ausgewertet hat.

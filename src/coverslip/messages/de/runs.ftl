@@ -21,7 +21,11 @@ damaged-training-table = Die Tabelle ist beschädigt: { $reason }
     .do = Trainieren Sie neu.
 
 damaged-predictions = Die Tabelle ist beschädigt: { $reason }
-    .do = Evaluieren Sie das Training noch einmal.
+    .do = Gehört sie zu einem Training, evaluieren Sie es noch einmal. Haben Sie sie bearbeitet, verwenden Sie sie so, wie `coverslip predict` sie geschrieben hat, oder korrigieren Sie diese Zellen.
+
+probabilities-not-one = die Wahrscheinlichkeiten von „{ $image }“ sind nicht vollständig: Ihre Summe ist nicht 1
+
+predicted-unknown-class = „{ $name }“, vorhergesagt für „{ $image }“, ist keine Klasse der Tabelle
 
 not-predictions = Dies ist keine CSV-Tabelle von Vorhersagen
     .do = Nennen Sie eine CSV-Tabelle, die `coverslip predict` geschrieben hat. Tabellen in den Formaten JSON Lines und Parquet sind für andere Programme.

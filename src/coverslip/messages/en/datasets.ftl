@@ -359,6 +359,8 @@ channel-file-empty = channel_{ $channel } is empty
 
 not-a-z-plane = z '{ $value }' is not a whole number of 0 or more, nor 'max', 'mean', 'best-focus' or 'channels'
 
+point-below-one = { $x } and { $y } are below 1, as shares of the width and height of the image; give them in pixels, or name them { $x }_relative and { $y }_relative
+
 not-a-count = { $column } '{ $value }' is not a whole number of 0 or more
 
 not-a-pixel-size = { $column } '{ $value }' is not a length of a pixel in µm, such as 0.325

@@ -184,6 +184,11 @@ object-properties-unused = { $n_names ->
        *[other] { $n_names } properties of objects in the files are not used: { $names }.
     }
 
+positions-below-one = All positions in the file are below 1, as shares of the width and height of a field
+    .do = Multiply them by the width and height of the field in pixels, except in YOLO files.
+
+objects-of-only-field = { $names } has another name than the only field, { $field }; its objects are taken for it.
+
 repeated-object-ids = { $n_ids ->
         [one] One object ID occurs more than once
        *[other] { $n_ids } object IDs occur more than once
@@ -280,6 +285,9 @@ no-positions-in-table = The table has no columns with positions. Its columns are
 row-without-position = the row has no position
 
 row-with-empty-box = the box is empty
+
+first-row-of-values = The first row of the table contains values, not names of columns
+    .do = Insert a row of names before it, such as path,x_min,y_min,x_max,y_max,label.
 
 cellprofiler-images-unmatched = None of the files in CellProfiler's table of images is a field
     .do = Use the fields that CellProfiler analyzed.

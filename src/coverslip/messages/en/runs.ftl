@@ -21,7 +21,11 @@ damaged-training-table = The table is damaged: { $reason }
     .do = Train again.
 
 damaged-predictions = The table is damaged: { $reason }
-    .do = Evaluate the run again.
+    .do = If it is of a run, evaluate the run again. If you edited it, use it as `coverslip predict` wrote it, or correct these cells.
+
+probabilities-not-one = the probabilities of '{ $image }' are not complete: their sum is not 1
+
+predicted-unknown-class = '{ $name }', predicted for '{ $image }', is no class of the table
 
 not-predictions = This is not a CSV table of predictions
     .do = Name a CSV table that `coverslip predict` wrote. Tables in the formats JSON Lines and Parquet are for other programs.
