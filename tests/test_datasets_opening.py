@@ -813,6 +813,9 @@ def test_an_image_that_one_row_excludes_and_another_uses_is_refused(tmp_path: Pa
     with refusing(BadDataset, "invalid-rows") as refused:
         open_dataset(table)
     assert refused.value.parameters["rows"] == fault_in_line(2, "excluded-and-used", image="c")
+    objects = "f#1,a.png,f,1,0,0,8,8,x,excluded\nf#2,a.png,f,2,0,0,8,8,x,\ng#1,b.png,g,1,0,0,8,8,y,\n"
+    table.write_text(f"image_id,path,field,object_id,x,y,width,height,label,split\n{objects}")
+    assert [record.image_id for record in open_dataset(table)] == ["f#2", "g#1"]
     boxes = "a.png,x,0,0,8,8,excluded\na.png,x,8,0,8,8,\nb.png,y,0,0,8,8,\na.png,x,1,nothing,8,8,excluded\n"
     table.write_text(f"path,label,x,y,width,height,split\n{boxes}")
     assert len(open_dataset(table)) == 2

@@ -187,7 +187,8 @@ def _records(
                 if first_label != label:
                     faults.add(line, _second_label(cell, label, first_label, table.place(first_line), row_plan))
         records.append(record)
-    for record in records if excluded else ():
+    # Objects of a field can have equal boxes: one that was merged has that of its largest part.
+    for record in records if excluded and columns.field is None else ():
         line_of = excluded.get(record.path)
         if line_of is not None and record.plan in line_of:
             faults.add(line_of.pop(record.plan), CellFault("excluded-and-used", image=one_line(record.image_id)))

@@ -42,6 +42,7 @@ class FieldOfView(DocumentedFields):
     name: str
     """The name of its file, with its time point and z-plane if any."""
     n_objects: int
+    """Of a dataset: without excluded ones."""
     decisions: dict[str, int]
     """The number of predicted objects of each class or decision, without corrections; empty: they are not predicted."""
     version: str
@@ -106,7 +107,7 @@ def list_fields(listed: ImageList[Any], paging: Paging) -> Page[FieldOfView]:
     with read_transaction(listed.workspace.engine) as connection:
         gallery = listed.gallery(connection, Filters())
         of_field = (gallery.file, *_plane(gallery), gallery.named.get("decision", null()))
-        grouped = select(func.min(gallery.position).label("first"), func.count(), *of_field)
+        grouped = select(func.min(gallery.position).label("first"), _n_objects(gallery), *of_field)
         grouped = grouped.where(gallery.condition, _is_object(gallery)).group_by(*of_field).order_by("first")
         firsts_of: dict[tuple[Any, ...], int] = {}  # Any: file and plane
         decisions: dict[int, dict[str, int]] = {}  # by position of the first object
@@ -148,8 +149,7 @@ def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:
         first = connection.execute(query.limit(1)).scalar_one()
         gallery = listed.gallery(connection, Filters())
         decision = gallery.named.get("decision", null()).label("decision")
-        rows = query.add_columns(decision).order_by(None).subquery()
-        counted = select(rows.c.decision, func.count()).group_by(rows.c.decision)
+        counted = query.with_only_columns(decision, _n_objects(gallery)).order_by(None).group_by(decision)
         decisions: dict[str, int] = {name or "": n for name, n in connection.execute(counted)}
         (item,) = listed.items(connection, [first])
     name, n_objects = field_name(item.image_id, item.path), sum(decisions.values())
@@ -172,6 +172,11 @@ def field_outlines(listed: ImageList[Any], row_id: int) -> FieldOutlines:
         ordered = lines.order_by(gallery.position).subquery()
         rows = connection.execute(select(func.aggregate_strings(ordered.c.line, "\n"))).scalar_one()
     return FieldOutlines(rows, tables_of(listed.workspace, listed.source_paths()), source.path, source.plan)
+
+
+def _n_objects(gallery: FilteredImages) -> ColumnElement[int]:
+    """Return the number of objects that count: of a prediction also excluded ones, whose decisions are shown."""
+    return func.count() if "decision" in gallery.named else func.count().filter(~gallery.only["excluded"])
 
 
 def _plane(gallery: FilteredImages) -> tuple[ColumnElement[Any], ...]:  # Any: a number, or how planes are combined
