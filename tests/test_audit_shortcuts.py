@@ -266,15 +266,30 @@ def test_wrong_labels_stand_out_among_the_clearest_images_and_similar_classes_do
     features = np.c_[centers[true_class], np.zeros((1200, 6))] + rng.normal(size=(1200, 8))
     is_wrong = rng.random(1200) < share
     label = np.where(is_wrong, rng.integers(0, 4, 1200), true_class)
-    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, balanced=False)
+    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, None, balanced=False)
     assert ((found.low or 0) > WRONG_LABELS) == (share > 0)
+
+
+def test_a_group_that_looks_like_another_class_has_no_wrong_labels() -> None:
+    rng = np.random.default_rng(1)
+    label, group = np.arange(1200) % 3, np.arange(1200) % 12
+    looks_like = np.where(group == 3, 1, label)  # all of its images have label 0
+    features = (rng.normal(size=(1200, 8)) + 6 * np.eye(3, 8)[looks_like]).astype(np.float32)
+    without, with_groups = (
+        wrong_labels_of_clearest(features, label, group, each, balanced=False) for each in (None, group)
+    )
+    assert (without.low or 0) > WRONG_LABELS
+    assert (with_groups.low or 0) < WRONG_LABELS
+    noisy = np.where(rng.random(1200) < 0.2, rng.integers(0, 3, 1200), label)
+    features = (rng.normal(size=(1200, 8)) + 6 * np.eye(3, 8)[label]).astype(np.float32)
+    assert (wrong_labels_of_clearest(features, noisy, group, group, balanced=False).low or 0) > WRONG_LABELS
 
 
 def test_classes_that_the_features_hardly_show_are_no_wrong_labels() -> None:
     rng = np.random.default_rng(1)
     label = np.arange(1200) % 4
     features = rng.normal(size=(1200, 8)) + np.eye(4, 8)[label]
-    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, balanced=False)
+    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, None, balanced=False)
     assert found.n_correct is not None
     assert (share_of_images(found.n_correct, 300).low or 0) > WRONG_LABELS
     assert (found.low, found.reason) == (None, message("wrong-labels-of-hard-classes"))

@@ -218,12 +218,12 @@ def test_f1_is_not_more_certain_than_recall_and_precision(n):
 
 def test_a_sentence_replaces_an_interval_of_most_values():
     few = estimate(Metric(value=1.0, low=0.14, high=1.0, n_images=4))
-    assert (few.interval, few.below) == ("", text("interval-of-few-images", n_images=4))
+    assert (few.interval, few.below) == ("", text("interval-of-few-images", n=4, has_few_groups=False))
     assert (few.low, few.high) == (0.14, 1.0)
-    assert (
-        range_after(Metric(value=0.75, low=0.01, high=1.0), percent)
-        == f" ({text('interval-of-few-images', n_images=0)})"
-    )
+    for groups, n in ((None, 0), (6, 6)):
+        metric = Metric(value=0.75, low=0.01, high=1.0, n_images=groups and 200, n_groups=groups)
+        words = text("interval-of-few-images", n=n, has_few_groups=bool(groups))
+        assert range_after(metric, percent) == f" ({words})"
     assert estimate(Metric(value=1.0, low=0.3, high=1.0, n_images=4)).interval
     assert estimate(Metric(value=0.1, low=-0.3, high=0.6), is_signed=True).interval
 

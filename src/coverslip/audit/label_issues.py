@@ -19,7 +19,7 @@ from coverslip.datasets.splits.folding import inner_folds
 from coverslip.engines import embed
 from coverslip.errors import BadRun
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
-from coverslip.evaluation.intervals import share_of_images
+from coverslip.evaluation.intervals import Units, influence_on_proportion, metric_with_interval, share_of_images
 from coverslip.evaluation.results import Metric
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import message
@@ -103,7 +103,9 @@ _CLEAREST = 0.25  # of the images
 _FALLING = 0.1  # p of errors among the clearer half of these
 
 
-def wrong_labels_of_clearest(features: Floats32, label: Ints, fold_index: Ints, *, balanced: bool) -> Metric:
+def wrong_labels_of_clearest(
+    features: Floats32, label: Ints, fold_index: Ints, group: Ints | None, *, balanced: bool
+) -> Metric:
     """Return the share of labels of another class among the images that are clearest by their features.
 
     Images that resemble several classes have a small margin. Errors among the images with the largest margins are
@@ -115,6 +117,8 @@ def wrong_labels_of_clearest(features: Floats32, label: Ints, fold_index: Ints, 
         features: (n, D).
         label: (n,) in [0, K); every class occurs.
         fold_index: (n,) fold in which each image is held out; negative for never.
+        group: (n,) number of the group of each image; None: no groups are known. A group whose images all look like
+            another class is no sign of wrong labels, so the interval is over groups.
         balanced: give all classes the same weight.
     """
     from scipy.special import bdtr
@@ -126,10 +130,17 @@ def wrong_labels_of_clearest(features: Floats32, label: Ints, fold_index: Ints, 
     logits, label = probes.logits(SHRINKAGE), label[order]
     is_checked = np.isfinite(logits).all(axis=1)
     logits, label = logits[is_checked], label[is_checked]
+    group = None if group is None else group[order][is_checked]
     highest = np.sort(logits, axis=1)[:, ::-1]
     clearest = np.argsort(highest[:, 1] - highest[:, 0], kind="stable")[: int(_CLEAREST * len(label))]
     is_wrong = (logits.argmax(axis=1) != label)[clearest]
     share = share_of_images(int(is_wrong.sum()), len(clearest))
+    if group is not None and len(clearest):
+        code = np.unique(group[clearest], return_inverse=True)[1]
+        n_classes = logits.shape[1]
+        units = Units(code, int(code.max()) + 1, label[clearest], n_classes, True, label[clearest])
+        influence = influence_on_proportion(is_wrong, np.ones_like(is_wrong), label[clearest], n_classes)
+        share = metric_with_interval(float(is_wrong.mean()), influence, units, "share")
     if bdtr(int(is_wrong[: len(clearest) // 2].sum()), int(is_wrong.sum()), 0.5) < _FALLING:
         return replace(share, low=None, high=None, reason=message("wrong-labels-of-hard-classes"))
     return share

@@ -224,7 +224,7 @@ def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
     value = float(error_above_chance(np.array(error), by_chance))
     if metric.low is None or metric.high is None:
         return replace(metric, value=value)
-    low, high = error_above_chance(np.array([metric.low, metric.high]), by_chance).tolist()
+    low, high = error_above_chance(np.array([metric.low, min(metric.high, 1.0)]), by_chance).tolist()
     method = f"calibration error less chance, {metric.method}"
     return replace(metric, value=value, low=low, high=high, method=method)
 

@@ -438,7 +438,8 @@ def features_hook(
         # The last layer is fitted on these images.
         fitted_images = split_data.train if recipe.split.train_per_class is not None else positions
         features = _used_features((train, val), is_used)
-        _check_images(split_data, preprocessing, recipe, positions[is_used], features, context)
+        of_group = unit[is_used] if split_data.data.has_groups else None
+        _check_images(split_data, preprocessing, recipe, positions[is_used], features, of_group, context)
         records, has_groups = split_data.data.records, split_data.data.has_groups
         has_name = np.array([records[i].group is not None for i in positions[is_used].tolist()])
         curve = learning_curve(
@@ -466,6 +467,7 @@ def _check_images(
     recipe: Recipe,
     positions: np.ndarray,
     features: np.ndarray,
+    group: np.ndarray | None,
     context: RunContext,
 ) -> None:
     """Write how many labels of the clearest images are suspect, and how well borders alone predict the classes."""
@@ -477,7 +479,7 @@ def _check_images(
     label = split_data.label[positions]
     if not (fold_index >= 0).any() or len(set(label.tolist())) < len(split_data.classes):
         return
-    wrong_labels = wrong_labels_of_clearest(features, label, fold_index, balanced=is_balanced(recipe))
+    wrong_labels = wrong_labels_of_clearest(features, label, fold_index, group, balanced=is_balanced(recipe))
     with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
         blocks = (
             pixels(positions[i : i + _IMAGES_AT_ONCE].tolist()) for i in range(0, len(positions), _IMAGES_AT_ONCE)

@@ -520,9 +520,14 @@ def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
     return interval_after(spanned(metric.low, metric.high, shown))
 
 
+_MANY_OF_GROUP = 3  # images of a group on average, with more of which groups are what is few
+
+
 def few_images(metric: Metric) -> str:
     """Return what is shown instead of an interval that contains most values from 0 to 1."""
-    return text("interval-of-few-images", n_images=metric.n_images or 0)
+    n_images, n_groups = metric.n_images or 0, metric.n_groups or 0
+    has_few_groups = 0 < n_groups * _MANY_OF_GROUP < n_images
+    return text("interval-of-few-images", n=n_groups if has_few_groups else n_images, has_few_groups=has_few_groups)
 
 
 def interval_words(run: ReportedRun) -> str:

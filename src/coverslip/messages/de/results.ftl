@@ -860,10 +860,16 @@ column-equal-labels = gleiche Labels
 
 column-with-interval = { $title } (95{"\u00A0"}%-KI)
 
-interval-of-few-images = zu wenige Bilder{ $n_images ->
-    [0] {""}
-   *[other] : n = { $n_images }
-}
+interval-of-few-images = zu wenige { $has_few_groups ->
+        [true] Gruppen
+       *[false] Bilder{ $n ->
+            [0] {" "}oder Gruppen
+           *[other] {""}
+        }
+    }{ $n ->
+        [0] {""}
+       *[other] : n = { $n }
+    }
 
 report-counts = { $n_correct } von { $n_images }
 

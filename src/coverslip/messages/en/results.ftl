@@ -860,10 +860,16 @@ column-equal-labels = equal labels
 
 column-with-interval = { $title } (95%{"\u00A0"}CI)
 
-interval-of-few-images = too few images{ $n_images ->
-    [0] {""}
-   *[other] : n = { $n_images }
-}
+interval-of-few-images = too few { $has_few_groups ->
+        [true] groups
+       *[false] images{ $n ->
+            [0] {" "}or groups
+           *[other] {""}
+        }
+    }{ $n ->
+        [0] {""}
+       *[other] : n = { $n }
+    }
 
 report-counts = { $n_correct } of { $n_images }
 
