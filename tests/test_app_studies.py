@@ -401,6 +401,7 @@ def test_those_who_watch_see_a_study_end_and_a_stopped_one_resumes(lab: Lab) -> 
     stopped = ended(lab.client, study["id"], 240)
     assert (stopped["state"], stopped["has_comparison"]) == ("stopped", True)
     assert stopped["n_done"] < 2
+    assert stopped["n_failed"] == 0  # its trainings were stopped, too
     lab.post(f"jobs/{study['id']}/resume", {}, 200)
     story = stories_of(lab.client, study["id"])[-1]
     assert story == lab.get(f"jobs/{study['id']}")

@@ -169,10 +169,15 @@ def test_wrong_labels_and_marks_are_reasons(run: Run) -> None:
         )
         TrainingChecks(wrong_labels=share_of_images(n_wrong, 200), border=(probe,)).write(run.checks_file)
         reasons = verdict_of_run(read_run(run.folder)).reasons
-        return {reason.code for reason in reasons} & {"limit-wrong-labels", "limit-mark"}
+        return {reason.code for reason in reasons} & {
+            "limit-wrong-labels",
+            "limit-possibly-wrong-labels",
+            "limit-mark",
+        }
 
     try:
         assert codes(5, 80) == set()  # their intervals include 2% and .75
-        assert codes(10, 95) == {"limit-wrong-labels", "limit-mark"}
+        assert codes(10, 95) == {"limit-possibly-wrong-labels", "limit-mark"}
+        assert codes(40, 80) == {"limit-wrong-labels"}
     finally:
         checks.write(run.checks_file)

@@ -111,12 +111,18 @@ class Verdict:
     @property
     def action(self) -> Action:
         """The action of the next step; empty if no single one does it."""
-        return next((reason.action for reason in self.reasons if reason.next_step), "")
+        return "" if self._first is None else self._first.action
 
     @property
     def next_step(self) -> str:
         """What would change the verdict, with the button or command that does it; empty if nothing is known to."""
-        return next((reason.next_step for reason in self.reasons if reason.next_step), "")
+        return "" if self._first is None else self._first.next_step
+
+    @property
+    def _first(self) -> Reason | None:
+        """The first reason with a next step; elsewhere, a result below that at home is a matter of adapting first."""
+        with_step = [reason for reason in self.reasons if reason.next_step]
+        return next((reason for reason in with_step if reason.code == _LOWER), next(iter(with_step), None))
 
     @property
     def next_sentence(self) -> str:

@@ -200,9 +200,9 @@ def slug(*parts: str) -> str:
 
 
 def start_failure(folder: Path) -> str | None:
-    """Return why a training failed without a last status; None if it did not fail."""
+    """Return why a training failed without a last status; None if it did not fail, or was stopped."""
     failure = recorded_failure(folder)
-    return None if failure is None else error_text(failure)
+    return None if failure is None or failure.kind == "stopped" else error_text(failure)
 
 
 CellWord = Literal["done", "failed", "running", "stopped", "not begun"]

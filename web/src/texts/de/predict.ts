@@ -256,6 +256,10 @@ export const predict: Texts['predict'] = {
     assumption: 'Was die Korrektur voraussetzt',
     unknownKey: 'ohne Balken: Intervall nicht bestimmt',
     trust: 'Ist darauf Verlass?',
+    corrections: (n) =>
+      n === 1
+        ? 'Ein Bild wurde korrigiert oder bestätigt. Anteile gelten für die Vorhersagen: Labels ausgewählter Bilder würden sie verfälschen.'
+        : `${count(n)} Bilder wurden korrigiert oder bestätigt. Anteile gelten für die Vorhersagen: Labels ausgewählter Bilder würden sie verfälschen.`,
     check: 'Prüfen: zufällige Bilder labeln',
     tableHelp: 'Zählungen, Anteile und Felder für Bedingungen und Blöcke',
     blockHelp:

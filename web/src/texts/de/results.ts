@@ -117,6 +117,8 @@ export const results: typeof english = {
       title: 'Konfusionsmatrix',
       external: (name) => `Externes Testset: ${name}`,
       help: 'Wahre Klasse in Zeilen, niedrigste Sensitivität zuerst; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
+      helpLike:
+        'Wahre Klasse in Zeilen, in der Reihenfolge des Testsets; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
       whole: (n, most) =>
         `Alle ${counts.classes(n)} anzeigen, nicht nur die ${count(most)} mit den meisten Verwechslungen`,
       true: 'wahre Klasse',

@@ -250,6 +250,10 @@ export const predict = {
     assumption: 'What the correction assumes',
     unknownKey: 'no bar: the interval is not determined',
     trust: 'Can you rely on this?',
+    corrections: (n: number) =>
+      n === 1
+        ? 'One image was corrected or confirmed. Proportions are of the predictions: labels of chosen images would bias them.'
+        : `${count(n)} images were corrected or confirmed. Proportions are of the predictions: labels of chosen images would bias them.`,
     check: 'Check it: label random images',
     tableHelp: 'Counts, proportions, and fields for conditions and blocks',
     blockHelp:

@@ -124,6 +124,8 @@ export const results = {
       title: 'Confusion matrix',
       external: (name: string) => `External test set: ${name}`,
       help: 'True class in rows, lowest recall first; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
+      helpLike:
+        'True class in rows, in the order of the test set; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
       whole: (n: number, most: number) =>
         `Show all ${counts.classes(n)}, not only the ${count(most)} with the most confusions`,
       true: 'true class',
