@@ -106,6 +106,15 @@ def test_no_folder_can_be_used_while_another_one_is_listed(page: "Page", app_ser
     use.and_(page.locator(":disabled")).wait_for()
     requests[0].continue_()
     use.and_(page.locator(":enabled")).wait_for()
+    page.unroute(re.compile("/api/v1/folders"))
+    path.fill(str(first))  # typed, and not open yet
+    assert use.is_disabled()
+    path.blur()
+    use.and_(page.locator(":enabled")).wait_for()
+    path.fill(str(app_server.root / "nowhere"))
+    path.press("Enter")
+    chooser.get_by_role("alert").wait_for()
+    assert use.is_disabled()
 
 
 def test_a_folder_lists_classes_only_if_its_labels_are_used(page: "Page", app_server: RunningApp) -> None:

@@ -26,7 +26,7 @@ from coverslip.images.preprocessing import (
 )
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.inference.summarising import SampleImages, proportions_of_images, why_not_corrected
-from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
+from coverslip.messages import Message, Note, Rescale, Set, joined, message, note
 from coverslip.runs.classifier import FIELD_FACTOR, ClassifierCard
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run, is_run
@@ -379,7 +379,7 @@ class EstimatedShares:
             return None
         largest = sorted(differing, reverse=True, key=lambda each: each[:2])[:_MAX_NAMED]
         proportions = [
-            text(
+            message(
                 "class-proportion",
                 name=one_line(name),
                 value=share.value,
@@ -390,7 +390,7 @@ class EstimatedShares:
             for _, name, share in largest
         ]
         values = {name: share.value for _, name, share in largest}
-        return note("other-prevalence", proportions="; ".join(proportions), values=values)
+        return note("other-prevalence", proportions=joined(proportions), values=values)
 
     @property
     def _all_probabilities(self) -> np.ndarray:

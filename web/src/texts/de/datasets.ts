@@ -490,7 +490,7 @@ export const datasets: Texts['datasets'] = {
     title: 'Live-Vorhersage',
     start: 'Live einschalten',
     about:
-      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder als Testdaten reserviert.',
+      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder, oder ihrer Gruppen ohne Labels, als Testdaten reserviert.',
     starting: 'Merkmale der Bilder werden berechnet',
     waiting: 'Wartet auf die Merkmale eines anderen Datensatzes',
     fitted: (n) =>
@@ -516,6 +516,8 @@ export const datasets: Texts['datasets'] = {
     train: 'Trainieren und testen',
     trainHelp:
       'Trainiert einen Klassifikator mit den Labels und testet ihn mit den zufälligen Testbildern, die ein Label haben. Nötig sind Labels von zwei Klassen und ein Testbild mit Label.',
+    noneReserved:
+      'Keine zufälligen Testdaten sind reserviert: Nur Bilder und Gruppen ohne Labels können es sein.',
     fewTested: (n) => `weniger als ${count(n)}: Das Ergebnis wird ungenau`,
     right: (n, total) => `${count(n)} von ${count(total)} zufälligen Testbildern richtig`,
     macroF1: (f1) => `Makro-F1 ${score(f1.value)} ${interval(f1.low, f1.high)}`,

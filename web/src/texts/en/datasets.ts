@@ -467,7 +467,7 @@ export const datasets = {
     title: 'Live',
     start: 'Switch live on',
     about:
-      'Label a few images, and coverslip predicts all others after each label. A random fifth of the images is reserved as test set before.',
+      'Label a few images, and coverslip predicts all others after each label. A random fifth of the images, or of their groups without labels, is reserved as test set before.',
     starting: 'Computing the features of the images',
     waiting: 'Waiting for the features of another dataset',
     fitted: (n: number) =>
@@ -493,6 +493,7 @@ export const datasets = {
     train: 'Train and test',
     trainHelp:
       'Trains an instant classifier on the labels, and tests it on the labeled images of the random test set. Labels of two classes and a labeled test image are needed.',
+    noneReserved: 'No random test set is reserved: only images and groups without labels can be.',
     fewTested: (n: number) => `fewer than ${count(n)}: the result will be imprecise`,
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
     macroF1: (f1: { value: number | null; low?: number | null; high?: number | null }) =>
