@@ -20,7 +20,7 @@ Ring = Sequence[tuple[float, float]] | Array  # (n, 2), without the repeated fir
 Polygon = Sequence[Ring]  # the outer ring, then the holes
 
 _DIGITS = 2  # of coordinates in text
-_CHUNK = 4096  # objects
+_CHUNK = 4096  # objects or rings
 _MOST_PIXELS = 1e9  # of a coordinate
 
 
@@ -54,6 +54,13 @@ class Outlines:
             else:
                 polygons.append([ring])
         return polygons
+
+    def part(self, first: int, last: int) -> "Outlines":
+        """Return the outlines of the objects from one position to another, without a copy of their vertices."""
+        first_ring, last_ring = self.object_start[first], self.object_start[last]
+        start, end = self.ring_start[first_ring], self.ring_start[last_ring]
+        rings = self.ring_start[first_ring : last_ring + 1] - start
+        return Outlines(self.xy[start:end], rings, self.object_start[first : last + 1] - first_ring)
 
     def areas(self) -> Array:
         """Return (n,) float64 areas in square pixels, without holes; NaN for points and objects without an outline."""
@@ -104,7 +111,11 @@ class Outlines:
 
     def _ring_areas(self, first_ring: int = 0, last_ring: int | None = None) -> Array:
         """Return the signed areas of the rings from one to another."""
-        ring_start = self.ring_start[first_ring : None if last_ring is None else last_ring + 1]
+        end = len(self.ring_start) - 1 if last_ring is None else last_ring
+        if end - first_ring > _CHUNK:
+            starts = range(first_ring, end, _CHUNK)
+            return np.concatenate([self._ring_areas(start, min(start + _CHUNK, end)) for start in starts])
+        ring_start = self.ring_start[first_ring : end + 1]
         if len(ring_start) < 2:
             return np.empty(0)
         xy, ring_start = self.xy[ring_start[0] : ring_start[-1]], ring_start - ring_start[0]
@@ -316,15 +327,32 @@ def trace_labels(labels: Array) -> tuple[Array, Outlines]:
         The (n,) labels in ascending order, and their n outlines.
     """
     height, width = labels.shape
-    label, start, direction = _edges(labels)
-    if not len(label):
-        return np.empty(0, np.int64), OutlineBuilder().finish()
     n_vertices = (height + 1) * (width + 1)
-    key = label * n_vertices + start
+    key, direction = _edges(labels)
     order = np.argsort(key, kind="stable")
-    label, start, direction, key = label[order], start[order], direction[order], key[order]
+    key, direction = key[order], direction[order]
+    del order
+    of_parts, builder = [np.empty(0, np.int64)], OutlineBuilder()
+    first = 0
+    while first < len(key):
+        label = key[min(first + _EDGES_AT_ONCE, len(key) - 1)] // n_vertices
+        last = int(np.searchsorted(key, (label + 1) * n_vertices))
+        traced, outlines = _traced(key[first:last], direction[first:last], n_vertices, width)
+        of_parts.append(traced)
+        builder.add_all(outlines)
+        first = last
+    return np.concatenate(of_parts), builder.finish()
+
+
+_EDGES_AT_ONCE = 2**19  # about: all edges of an object are traced at once
+_ROWS_AT_ONCE = 1024
+
+
+def _traced(key: Array, direction: Array, n_vertices: int, width: int) -> tuple[Array, Outlines]:
+    """Return the labels and the outlines of objects from all of their edges, which are sorted by label and vertex."""
+    label, start = key // n_vertices, key % n_vertices
     step = np.array([1, width + 1, -1, -(width + 1)])
-    following = _following(key, label * n_vertices + start + step[direction], direction)
+    following = _following(key, key + step[direction], direction)
     ring, distance = _ranks(following)
     before = np.empty_like(direction)
     before[following] = direction
@@ -338,24 +366,35 @@ def trace_labels(labels: Array) -> tuple[Array, Outlines]:
     return label_of_ring[object_start[:-1]], _with_ordered_holes(outlines)
 
 
-def _edges(labels: Array) -> tuple[Array, Array, Array]:
-    """Return label, start vertex and direction of every edge between two labels; its label is at its right."""
+def _edges(labels: Array) -> tuple[Array, Array]:
+    """Return every edge between two labels as its label and start vertex in one number, and its direction.
+
+    The label of an edge is at its right.
+    """
     height, width = labels.shape
-    padded = np.zeros((height + 2, width + 2), labels.dtype)
-    padded[1:-1, 1:-1] = labels
-    parts = []
-    for first, second, to_second, to_first in (
-        (padded[:-1, 1:-1], padded[1:, 1:-1], (_RIGHT, 0), (_LEFT, 1)),  # above and below an edge
-        (padded[1:-1, :-1], padded[1:-1, 1:], (_UP, width + 1), (_DOWN, 0)),  # left and right of an edge
-    ):
-        row, column = np.nonzero(first != second)
-        vertex = row.astype(np.int64) * (width + 1) + column
-        for values, (direction, offset) in ((second, to_second), (first, to_first)):
-            label = values[row, column].astype(np.int64)
-            inside = label != 0
-            parts.append((label[inside], vertex[inside] + offset, np.full(inside.sum(), direction, np.int8)))
-    labels_of_edges, starts, directions = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return labels_of_edges, starts, directions
+    n_vertices = (height + 1) * (width + 1)
+    of_kinds: list[list[tuple[Array, Array]]] = [[], [], [], []]  # in bands of rows, which limit the memory
+    for top in range(0, height, _ROWS_AT_ONCE):
+        bottom = min(top + _ROWS_AT_ONCE, height)
+        band = np.zeros((bottom - top + 2, width + 2), labels.dtype)  # with the rows above and below
+        above, below = max(top - 1, 0), min(bottom + 1, height)
+        band[above - top + 1 : below - top + 1, 1:-1] = labels[above:below]
+        end = None if bottom == height else -1  # the edges below the last row are those above the next one
+        for k, (first, second, to_second, to_first) in enumerate(
+            (
+                (band[:-1, 1:-1][:end], band[1:, 1:-1][:end], (_RIGHT, 0), (_LEFT, 1)),  # above and below an edge
+                (band[1:-1, :-1], band[1:-1, 1:], (_UP, width + 1), (_DOWN, 0)),  # left and right of an edge
+            )
+        ):
+            row, column = np.nonzero(first != second)
+            vertex = (row.astype(np.int64) + top) * (width + 1) + column
+            for m, (values, (direction, offset)) in enumerate(((second, to_second), (first, to_first))):
+                label = values[row, column].astype(np.int64)
+                inside = label != 0
+                key = label[inside] * n_vertices + vertex[inside] + offset
+                of_kinds[2 * k + m].append((key, np.full(len(key), direction, np.int8)))
+    parts = [(np.empty(0, np.int64), np.empty(0, np.int8)), *(part for parts in of_kinds for part in parts)]
+    return np.concatenate([key for key, _ in parts]), np.concatenate([direction for _, direction in parts])
 
 
 def _following(key: Array, end: Array, direction: Array) -> Array:
@@ -428,11 +467,18 @@ def fill_outlines(outlines: Outlines, values: Array, shape: tuple[int, int]) -> 
         values: (n,) integers, whose dtype the image has.
         shape: height and width in pixels.
     """
-    height, width = shape
     image = np.zeros(shape, values.dtype)
+    for first in range(0, len(outlines), _CHUNK):
+        part = outlines.part(first, min(first + _CHUNK, len(outlines)))
+        if len(part.xy):
+            _fill(image, part, values[first : first + _CHUNK])
+    return image
+
+
+def _fill(image: Array, outlines: Outlines, values: Array) -> None:
+    """Write the value of each object to its pixels; the objects have a vertex or more."""
+    height, width = image.shape
     n_vertices = len(outlines.xy)
-    if not n_vertices:
-        return image
     following = np.arange(n_vertices) + 1
     following[outlines.ring_start[1:] - 1] = outlines.ring_start[:-1]
     x, y = outlines.xy.astype(np.float64).T
@@ -450,7 +496,6 @@ def fill_outlines(outlines: Outlines, values: Array, shape: tuple[int, int]) -> 
     length = right - left
     start = np.repeat(row * width + left - (np.cumsum(length) - length), length)
     image.reshape(-1)[start + np.arange(len(start))] = np.repeat(values[owner], length)
-    return image
 
 
 def nested_rings(rings: Sequence[Ring]) -> list[list[Ring]]:
