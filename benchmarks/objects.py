@@ -2,6 +2,7 @@
 
     python benchmarks/objects.py --objects 10000 100000
     python benchmarks/objects.py --objects 1000000 --steps collect open_data
+    python benchmarks/objects.py --objects 102400 --one-field --steps collect read_naively
     python benchmarks/objects.py --objects 200000 --records
 
 Each step runs in a process of its own, whose largest resident memory is printed: in all, and above that of the idle
@@ -116,6 +117,23 @@ def export(folder: Path) -> None:
     )  # fmt: skip
 
 
+def export_labels(folder: Path) -> None:
+    """Write the predictions as label images."""
+    import coverslip as cs
+
+    cs.export_objects(
+        folder / "predictions.csv", objects=folder / "objects.csv", to="label-tiff", out=folder / "labels",
+        emit=lambda event: None,
+    )  # fmt: skip
+
+
+def summarise(folder: Path) -> None:
+    """Count the classes in each field."""
+    import coverslip as cs
+
+    cs.summarise(folder / "predictions.csv", by="field", emit=lambda event: None)
+
+
 def read_naively(folder: Path) -> list[dict[str, Any]]:
     """Read the table into a dictionary per object."""
     from coverslip.objects.outlines import polygons_of_wkt
@@ -125,7 +143,8 @@ def read_naively(folder: Path) -> list[dict[str, Any]]:
 
 
 STEPS: dict[str, Callable[[Path], object]] = {
-    step.__name__: step for step in (collect, read, open_data, inspect, train, predict, export, read_naively)
+    step.__name__: step
+    for step in (collect, read, open_data, inspect, train, predict, export, export_labels, summarise, read_naively)
 }
 
 
@@ -247,6 +266,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS)[:-1])
     parser.add_argument("--naive", action="store_true", help="also measure the comparison")
+    parser.add_argument("--one-field", action="store_true", help="all objects in one large field")
     parser.add_argument("--records", action="store_true", help="measure records from the table to the split")
     RECORD.add_option(parser)
     options = parser.parse_args()
@@ -262,7 +282,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             os.environ["COVERSLIP_CACHE"], os.environ["COVERSLIP_WEIGHTS"] = f"{name}/cache", f"{name}/weights"
-            n_of_side = min(SIDE // PITCH, int((n_objects / 5) ** 0.5))
+            n_of_side = int(n_objects**0.5) if options.one_field else min(SIDE // PITCH, int((n_objects / 5) ** 0.5))
             draw_fields(folder, n_objects // n_of_side**2, n_of_side)
             for step in [*options.steps, *(["read_naively"] if options.naive else [])]:
                 receiver, sender = context.Pipe()

@@ -6,7 +6,7 @@ no-readable-field = { $n_files ->
         [one] Das Gesichtsfeld ist nicht lesbar
        *[other] Keines der { $n_files } Gesichtsfelder ist lesbar
     }
-    .do = Die Warnungen vor dieser Zeile nennen die Gründe.
+    .do = Die Warnungen nennen die Gründe.
 
 field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }
 

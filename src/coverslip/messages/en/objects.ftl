@@ -2,11 +2,11 @@
 
 ## Fields
 
-no-readable-field = None of the { $n_files ->
-        [one] field can be read
-       *[other] { $n_files } fields can be read
+no-readable-field = { $n_files ->
+        [one] The field cannot be read
+       *[other] None of the { $n_files } fields can be read
     }
-    .do = The warnings before this line name the reasons.
+    .do = The warnings name the reasons.
 
 field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }
 
