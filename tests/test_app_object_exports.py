@@ -95,9 +95,12 @@ def test_objects_of_several_tables_have_their_classes(
     prediction = predicted(app, tables, domains, image_ids)
     files, notes = exported(app, prediction, "cellprofiler")
     assert [file.read_text().splitlines()[1:] for file in files] == [
-        [f"1,{k},{Path(name).name},8.500,6.500,{cells}" for k, cells in zip((1, 2), of_table, strict=True)]
-        for name, of_table in zip(
-            names, (["round,0.900000,round"] * 2, ["round,0.900000,round", ",,unreadable"]), strict=True
+        [
+            f"1,{k},{Path(name).name},{tmp_path / folder},8.500,6.500,{cells}"
+            for k, cells in zip((1, 2), of_table, strict=True)
+        ]
+        for folder, name, of_table in zip(
+            "xy", names, (["round,0.900000,round"] * 2, ["round,0.900000,round", ",,unreadable"]), strict=True
         )
     ]
     assert notes == []
@@ -125,7 +128,7 @@ def test_answers_of_users_replace_class_probability_and_decision(app: App, tmp_p
     for row, answer in zip((0, 2, 3), answers, strict=True):
         app.send("PUT", f"lists/{prediction}/rows/{row}/correction", answer)
     (file,), notes = exported(app, prediction, "cellprofiler")
-    cells = [line.split(",")[5:] for line in file.read_text().splitlines()[1:]]
+    cells = [line.split(",")[6:] for line in file.read_text().splitlines()[1:]]
     assert cells == [["flat", "0.100000", "flat"]] * 2 + [["oval", "", "oval"], ["", "", ""]]
     assert notes == []
     for to in ("coco", "rois", "geojson"):
