@@ -283,6 +283,8 @@ TABLES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, float, float]]
     "box around a point": ("image,x,y,width,height\na.tif,10,5,20,10\n", {"points": 1}, [("1", "", 20, 10)]),
     "ImageJ, labels": (" ,Label,X,Y\n1,a.tif:0001-0010,20,10\n2,b.tif,30,10\n", {"points": 1}, [("1", "", 20, 10)]),
     "numbers of regions": (REGIONS, {"points": 1}, [(f"{k}", "", 20 + k, 10 + k) for k in range(1, 6)]),
+    "a table of pandas": (",x,y,slice,label\n0,20,10,0,round\n", {"points": 1}, [("1", "round", 20, 10)]),
+    "the first corner": ("x,y\n0,0\n", {"points": 1}, [("1", "", 0, 0)]),
     "few classes": ("label,x,y\n1,20,10\n2,30,10\n", {"points": 1}, [("1", "1", 20, 10), ("2", "2", 30, 10)]),
     "corners of regions": (
         "label,minr,minc,maxr,maxc,centroid-0,centroid-1\n7,10,30,20,50,14.5,39.5\n",
@@ -329,7 +331,7 @@ def test_what_would_be_objects_at_other_places_is_refused(
 
 
 def test_the_name_of_another_image_is_not_that_of_a_field(fields: Path, tmp_path: Path) -> None:
-    rows = "path,x,y\na.tif,20,10\na_2.tif,30,10\na 3.tif,30,20\na_s4,30,20\na_cp_masks.png,40,20\n"
+    rows = "path,x,y\na.tif,20,10\na_2.tif,30,10\na 3.tif,30,20\na_s4,30,20\na_cyto3_masks.png,40,20\n"
     objects, notes = collected(fields, points=written(tmp_path / "a.csv", rows), size_px=4)
     assert objects.box[:, 0].tolist() == [18, 38]
     assert note_of(notes, "objects-without-field").parameters["n_names"] == 3
@@ -344,6 +346,10 @@ def test_the_name_of_another_image_is_not_that_of_a_field(fields: Path, tmp_path
     objects, _ = collected(fields, points=written(tmp_path / "of profiler" / "Nuclei.csv", rows), size_px=4)
     names = [objects.fields[int(k)].name for k in objects.field]
     assert dict(zip(names, objects.box[:, 0].tolist(), strict=True)) == {"y/a.tif": 18, "x/a.tif": 38}
+    columns = "ImageNumber,ObjectNumber,FileName_DNA,Location_Center_X,Location_Center_Y,Well"
+    rows = f"{columns}\n1,1,raw7.tif,19.5,9.5,y/a.tif\n"
+    table = written(tmp_path / "joined.csv", rows)
+    assert len(collected(fields, points=table, size_px=4, columns={"path": "Well"})[0]) == 1
 
 
 def test_files_beside_those_of_objects_in_a_zip_of_a_mac_are_ignored(fields: Path, tmp_path: Path) -> None:
@@ -357,6 +363,18 @@ def test_background_of_minus_one_and_an_object_of_zero(fields: Path, tmp_path: P
     background = np.where(mask() == 0, -1, mask(np.int16, first=0, second=5))
     np.save(tmp_path / "a.npy", background)
     assert collected(fields, masks=tmp_path / "a.npy")[0].object_id.tolist() == ["0", "5"]
+    watershed = np.full((HEIGHT, WIDTH), -1, np.int32)  # of OpenCV
+    watershed[1:-1, 1:-1] = 0
+    watershed[10:20, 10:20] = 2
+    np.save(tmp_path / "a.npy", watershed)
+    assert collected(fields, masks=tmp_path / "a.npy")[0].object_id.tolist() == ["2"]
+
+
+def test_label_images_of_ome_zarr_in_a_folder_named_labels_are_named_like_their_fields(
+    fields: Path, tmp_path: Path
+) -> None:
+    write_zarr(tmp_path / "labels" / "a.zarr", mask()[np.newaxis], "CYX", "0.5")
+    assert len(collected(fields, masks=tmp_path / "labels")[0]) == 2
 
 
 def test_a_field_is_no_label_image_of_itself(fields: Path, tmp_path: Path) -> None:

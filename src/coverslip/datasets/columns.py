@@ -106,12 +106,7 @@ IMAGEJ_TABLE = TableKind(  # the column Label names the image, and the ROI in it
         "width": ("width",),
         "height": ("height",),
     },
-    (
-        ("", "label", "bx"),
-        ("", "label", "xm"),
-        ("", "label", "area", "x", "y"),
-        *(("", "x", "y", name) for name in ("slice", "counter")),
-    ),
+    (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
     first_plane=1,
 )
 OBJECT_KINDS = (

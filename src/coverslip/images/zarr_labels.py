@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._zarr import OME_ZARR, ZarrSource
+from coverslip.images._zarr import OME_ZARR, ZarrSource, is_zarr
 from coverslip.images.reader import Array, Selection, Window, check_size
 
 
@@ -34,13 +34,12 @@ def label_folders(folder: Path) -> list[LabelFolder]:
         UnreadableImage: the metadata are damaged, or the package zarr is not installed.
     """
     _check_package(folder)
-    if folder.parent.name == "labels":
+    if folder.parent.name == "labels" and is_zarr(folder.parent.parent):
         return [LabelFolder(folder, folder.parent.parent)]
-    if folder.name == "labels":
+    if folder.name == "labels" and is_zarr(folder.parent):
         folder = folder.parent
     below = ZarrSource(folder).label_folders()
-    has_several = len({series for series, _ in below}) > 1
-    folders = [LabelFolder(folder / path, folder, series if has_several else None) for series, path in below]
+    folders = [LabelFolder(folder / path, folder, series) for series, path in below]
     return folders or [LabelFolder(folder, folder)]
 
 

@@ -340,7 +340,7 @@ def objects_of_files(
             break
         objects.extent, n_before = 0.0, objects.n
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
-        if objects.n > n_before and objects.extent < 1:
+        if objects.n > n_before and 0 < objects.extent < 1:
             raise BadDataset("positions-below-one", file=each)
         report(done, len(files))
     if {"coco", "coco-results"} <= read.kinds.keys():

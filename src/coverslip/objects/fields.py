@@ -34,6 +34,7 @@ _ENDINGS = re.compile(
     r"cells|centroids?|polygons?|table|spots|predictions?))+$"
 )
 _SERIES = re.compile(r"[#_ .-]series[=_ -]?(\d+)", re.IGNORECASE)  # as exports name the files of a series
+_NUMBER = re.compile(r"(?<![^\W_])[a-z]?\d+(?![^\W_])")  # a word that can distinguish images: 2, s2
 _STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ _.-]+)+")
 # Kinds of objects in QuPath. Those of a lower rank lie within those of a higher one.
 REGION_RANKS = {"cell": 0, "detection": 0, "annotation": 1, "tile": 2, "tmacore": 3, "root": 4}
@@ -239,6 +240,8 @@ class FieldNames:
             same = self._by_name[whole]
             return [each for each in same if each.name == written] or same
         of_file = self._by_stem.get(_stem(name)) or self._by_stem.get(plain_stem(name)) or self._by_prefix(_stem(name))
+        base = PurePosixPath(whole).name
+        of_file = [each for each in of_file if composed(each.path.name.casefold()) == base] or of_file
         if len(of_file) < 2:
             return of_file
         n_common = [_n_common_folders(whole, each) for each in of_file]
@@ -252,7 +255,7 @@ class FieldNames:
         for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))):
             prefix, words = stem[: match.start()], _SERIES.sub("", stem[match.start() :])
             if prefix in self._by_stem:
-                return [] if re.search(r"\d", words) else self._by_stem[prefix]
+                return [] if _NUMBER.search(words) else self._by_stem[prefix]
         return []
 
     @property

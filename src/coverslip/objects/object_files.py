@@ -673,8 +673,8 @@ def _as_labels(file: Path, plane: Array) -> LabelPlane:
             raise BadDataset("labels-with-decimals", file=file)
         plane = whole.astype(np.int64)
     if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
-        edges = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
-        if 2 * np.count_nonzero(edges == -1) > len(edges):  # -1 is background, and 0 is an object
+        # -1 is background, and 0 an object, unless only the edge is -1, as OpenCV's watershed writes it.
+        if np.count_nonzero(plane == -1) > np.count_nonzero(plane == 0):
             return LabelPlane(np.maximum(plane.astype(np.int64) + 1, 0), np.arange(int(plane.max()) + 2) - 1)
         plane = np.maximum(plane, 0)
     largest = plane.max(initial=0)
@@ -820,7 +820,8 @@ def _read_json(
         return "coco-results"
     if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
         image = str(content["imagePath"]).replace("\\", "/")
-        if (of := objects.names.match(image) or objects.names.match(str(name))) is not None:
+        of = replace(objects.names, unmatched={}, ambiguous={}).match(image)
+        if (of := of or _field_of(name, objects, is_only_file=is_only_file)) is not None:
             read_labelme(file, content, of, objects)
         return "labelme"
     if not is_geojson(content):

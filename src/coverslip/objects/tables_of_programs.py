@@ -106,15 +106,14 @@ def kind_of_table(table: ObjectTable) -> TableKind:
     """Return the kind of a table by its columns, or that of ImageJ by its first cells."""
     names = {base_and_unit(column)[0] for column in table.columns}
     kind = next(kind for kind in OBJECT_KINDS if any(map(names.issuperset, kind.needs)))
-    if kind is OBJECT_TABLE and names.issuperset(_COLUMNS_OF_IMAGEJ):
+    if kind is OBJECT_TABLE and names.issuperset(("", "x", "y")):
         first = next(table.rows(), (0, []))[1]
-        label = column_named(table.columns, "label")
-        if first and label is not None and has_image_suffix(first[label].partition(":")[0]):
+        at = {name: column_named(table.columns, name) for name in ("", "label")}
+        label = "" if not first or at["label"] is None else first[at["label"]]
+        is_numbered = bool(first) and at[""] is not None and first[at[""]] == "1"  # pandas counts rows from 0
+        if is_numbered and (has_image_suffix(label.partition(":")[0]) or (not label and names & {"slice", "counter"})):
             return IMAGEJ_TABLE
     return kind
-
-
-_COLUMNS_OF_IMAGEJ = ("", "label", "x", "y")  # also of other programs, whose labels are classes
 
 
 def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
@@ -130,7 +129,7 @@ def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> di
     """
     columns = _chosen_columns(table, kind, choices)
     if not _has_positions(columns):
-        if sum(map(_is_number, table.columns)) > 1:
+        if _are_values(table.columns):
             raise BadDataset("first-row-of-values", file=table.text.file)
         raise BadDataset("no-positions-in-table", file=table.text.file, columns=one_line(", ".join(table.columns), 400))
     return columns
@@ -154,7 +153,8 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
             name = table.columns[at]
             is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
             columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
-    if any(meaning in POSITIONS and _is_number(name) for meaning, name in mapping.items()):
+    is_number_chosen = any(meaning in POSITIONS and _is_number(name) for meaning, name in mapping.items())
+    if is_number_chosen and _are_values(table.columns):
         raise BadDataset("first-row-of-values", file=table.text.file)
     is_sure = kind is not OBJECT_TABLE or "label" in mapping or "object_id" in columns
     if "label" in columns and not is_sure and _numbers_objects(table, columns):
@@ -162,6 +162,12 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
     if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
         refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.text.file)
     return columns
+
+
+def _are_values(columns: Sequence[str]) -> bool:
+    """Return whether the first row of a table contains numbers that are not those of columns, 0, 1, 2 and so on."""
+    numbers = [name for name in columns if _is_number(name)]
+    return len(numbers) > 1 and numbers != [str(k) for k in range(len(numbers))]
 
 
 def _numbers_objects(table: ObjectTable, columns: Mapping[str, Column]) -> bool:
@@ -263,12 +269,15 @@ def read_object_table(
     """
     is_numbered = "image_number" in columns and "path" not in columns
     files = _columns_of_files(table.columns) if kind.name == "cellprofiler" else []
+    if "path" in columns and columns["path"].index not in {k for k, _ in files}:
+        files = []  # the user chose another column
+    trial = replace(objects.names, unmatched={}, ambiguous={})
     image_of_number = _cellprofiler_images(table.text.file, objects.names) if is_numbered and not files else {}
     faults = RowFaults(table.text.file)
     numbers = [column for meaning, column in columns.items() if meaning in _NUMBERS]
     for line, cells in _data_rows(table.rows(numbers), kind, columns, unit):
         try:
-            of_row = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
+            of_row = _field_of(cells, kind, columns, objects.names, trial, image_of_number, files) or of
             if of_row is None:
                 continue
             _add(cells, columns, kind, of_row, objects, table.text.file)
@@ -302,6 +311,7 @@ def _field_of(
     kind: TableKind,
     columns: Mapping[str, Column],
     names: FieldNames,
+    trial: FieldNames,
     image_of_number: Mapping[str, FieldImage],
     files: Sequence[tuple[int, int | None]],
 ) -> FieldImage | None:
@@ -312,11 +322,11 @@ def _field_of(
         kind: of the table.
         columns: of each meaning.
         names: of the fields.
+        trial: the same, for names of channels that may be no fields.
         image_of_number: by ImageNumber.
         files: the columns with the file of each channel and with its folder, if the table has them.
     """
     if files:
-        trial = replace(names, unmatched={}, ambiguous={})
         matches = (trial.match(_path_in(cells, pair)) for pair in files)
         return next((field for field in matches if field is not None), None) or names.match(_path_in(cells, files[0]))
     if "path" not in columns:

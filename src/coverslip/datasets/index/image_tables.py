@@ -354,7 +354,7 @@ def box_of(
         numbers = [number * side for number, side in zip(numbers, (image_width, image_height) * 2, strict=False)]
     if columns.are_points:
         assert crop_size is not None
-        if not columns.is_relative and max(numbers) < 1 and any(numbers):
+        if not columns.is_relative and max(numbers) < 1 and min(numbers) >= 0 and any(numbers):
             raise CellFault("point-below-one", x=columns.names[0], y=columns.names[1])
         side = crop_size if isinstance(crop_size, int) else 1
         return square_around((_rounded(numbers[0]), _rounded(numbers[1])), side)
