@@ -2,7 +2,7 @@
 
     python benchmarks/objects.py --objects 10000 100000
     python benchmarks/objects.py --objects 1000000 --steps collect open_data
-    python benchmarks/objects.py --objects 102400 --one-field --steps collect read_naively
+    python benchmarks/objects.py --objects 102400 --one-field --steps collect
     python benchmarks/objects.py --objects 200000 --records
 
 Each step runs in a process of its own, whose largest resident memory is printed: in all, and above that of the idle

@@ -51,15 +51,14 @@ _CENTERS = _both_axes(
 )
 _FIRST = _both_axes("@", "@_min", "@min", "min_@")
 _LAST = _both_axes("@", "@_max", "@max", "max_@")
-_FIRST = {"x": (*_FIRST["x"], "minc", "min_col"), "y": (*_FIRST["y"], "minr", "min_row")}
-_LAST = {"x": (*_LAST["x"], "maxc", "max_col"), "y": (*_LAST["y"], "maxr", "max_row")}
 _SIDES = {
     "width": ("bbox_width", "box_width", "bbox_w", "box_w", "width", "w"),
     "height": ("bbox_height", "box_height", "bbox_h", "box_h", "height", "h"),
-    "x_max": (*_LAST["x"], "right", "x2", "x1"),
-    "y_max": (*_LAST["y"], "bottom", "y2", "y1"),
+    "x_max": (*_LAST["x"], "maxc", "max_col", "right", "x2", "x1"),
+    "y_max": (*_LAST["y"], "maxr", "max_row", "bottom", "y2", "y1"),
 }
-_LEFT, _TOP = (*_FIRST["x"], "left", "x0", "x1"), (*_FIRST["y"], "top", "y0", "y1")
+_LEFT = (*_FIRST["x"], "minc", "min_col", "left", "x0", "x1")
+_TOP = (*_FIRST["y"], "minr", "min_row", "top", "y0", "y1")
 # `image` is the path only if there is no better name: in tables of crops it often names the field of view.
 _PATHS = ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image")
 _CLASSES = ("class", "target", "class_name", "category")
@@ -172,10 +171,10 @@ OBJECT_KINDS = (
             "label": _OBJECT_CLASSES,
             "t": ("frame", "t"),
             **_both_axes("@", "centroid_@", marks="10"),
-            "x_min": ("bbox_1", *_FIRST["x"]),
-            "y_min": ("bbox_0", *_FIRST["y"]),
-            "x_max": ("bbox_3", *_LAST["x"]),
-            "y_max": ("bbox_2", *_LAST["y"]),
+            "x_min": ("bbox_1", *_LEFT),
+            "y_min": ("bbox_0", *_TOP),
+            "x_max": ("bbox_3", *_SIDES["x_max"]),
+            "y_max": ("bbox_2", *_SIDES["y_max"]),
         },
         (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,

@@ -675,7 +675,8 @@ def _as_labels(file: Path, plane: Array) -> LabelPlane:
     if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
         # -1 is background, and 0 an object, unless only the edge is -1, as OpenCV's watershed writes it.
         if np.count_nonzero(plane == -1) > np.count_nonzero(plane == 0):
-            return LabelPlane(np.maximum(plane.astype(np.int64) + 1, 0), np.arange(int(plane.max()) + 2) - 1)
+            values, index = np.unique(np.maximum(plane, -1), return_inverse=True)
+            return LabelPlane(index.reshape(plane.shape), values)
         plane = np.maximum(plane, 0)
     largest = plane.max(initial=0)
     is_binary = is_color or int(largest) in binary_values

@@ -34,7 +34,7 @@ ambiguous-field-names = Mehrere Gesichtsfelder haben denselben Namen: { $names }
 two-files-of-field = Zwei Dateien enthalten die Objekte des Gesichtsfelds { $field }: diese Datei und { $other }
     .do = Wählen Sie eine davon, oder entfernen Sie die andere.
 
-field-as-mask = Die Datei ist selbst ein Feld und kein Labelbild
+field-as-mask = Die Datei ist selbst ein Gesichtsfeld und kein Labelbild
     .do = Wählen Sie die Labelbilder. Die eines OME-Zarr sind in seinem Ordner „labels“, und seine Metadaten nennen sie.
 
 no-such-object-file = Diese Datei oder diesen Ordner gibt es nicht
@@ -184,10 +184,10 @@ object-properties-unused = { $n_names ->
        *[other] { $n_names } Eigenschaften von Objekten in den Dateien werden nicht verwendet: { $names }.
     }
 
-positions-below-one = Alle Positionen in der Datei sind kleiner als 1, wie Anteile an Breite und Höhe eines Felds
-    .do = Multiplizieren Sie sie mit Breite und Höhe des Felds in Pixeln, außer in YOLO-Dateien.
+positions-below-one = Alle Positionen in der Datei sind kleiner als 1, wie Anteile an Breite und Höhe eines Gesichtsfelds
+    .do = Multiplizieren Sie sie mit Breite und Höhe des Gesichtsfelds in Pixeln, außer in YOLO-Dateien.
 
-objects-of-only-field = { $names } heißt anders als das einzige Feld, { $field }; die Objekte gelten für dieses.
+objects-of-only-field = { $names } heißt anders als das einzige Gesichtsfeld, { $field }; die Objekte gelten für dieses.
 
 repeated-object-ids = { $n_ids ->
         [one] Eine Objekt-ID kommt mehrfach vor

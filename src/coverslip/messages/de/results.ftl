@@ -275,18 +275,18 @@ verdict-action = { $action ->
         } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Prüfungen“ des Datensatzes oder coverslip train --group COLUMN oder --group-pattern PATTERN), und trainieren Sie erneut.
         [test-more] { $has_folds ->
-            [true] Labeln Sie { $classes ->
-                [none] mehr Bilder{ $n_needed ->
+            [true] Labeln Sie mehr Bilder{ $has_groups ->
+                [true] {" "}von weiteren Patienten oder Objektträgern
+               *[false] {""}
+            }{ $classes ->
+                [none] { $n_needed ->
                     [0] {""}
                    *[other] , bis mindestens { $n_needed } als { $predicted } vorhergesagt sind
                 }
                *[other] { $n_needed ->
-                    [0] mehr Bilder von { $classes }
-                   *[other] mehr Bilder, bis es mindestens { $n_needed } von { $classes } gibt
+                    [0] , und zwar von { $classes }
+                   *[other] , bis es mindestens { $n_needed } von { $classes } gibt
                 }
-            }{ $has_groups ->
-                [true] {" "}von weiteren Patienten oder Objektträgern
-               *[false] {""}
             }, und trainieren Sie erneut: Die Kreuzvalidierung testet auch mit diesen. Oder testen Sie ihn mit diesen (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
            *[false] { $classes ->
                 [none] Testen Sie ihn mit mehr gelabelten Bildern{ $n_needed ->

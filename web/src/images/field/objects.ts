@@ -134,7 +134,7 @@ export class FieldObjects {
       const found = this.within(x - reach, y - reach, x + reach, y + reach).filter(
         (other) => other !== k && distance(other) <= reach,
       );
-      if (found.length >= Math.min(most, this.n - 1))
+      if (found.length >= Math.min(most, this.n - 1 - this.#replaced.size))
         return found.sort((a, b) => distance(a) - distance(b)).slice(0, most);
     }
   }

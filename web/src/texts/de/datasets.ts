@@ -490,7 +490,7 @@ export const datasets: Texts['datasets'] = {
     title: 'Live-Vorhersage',
     start: 'Live einschalten',
     about:
-      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder, oder ihrer Gruppen ohne Labels, als Testdaten reserviert.',
+      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder als Testdaten reserviert, bei Gruppen aus solchen ohne Labels.',
     starting: 'Merkmale der Bilder werden berechnet',
     waiting: 'Wartet auf die Merkmale eines anderen Datensatzes',
     fitted: (n) =>

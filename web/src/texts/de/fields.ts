@@ -259,6 +259,6 @@ export const fields: Texts['fields'] = {
     estimate: (value) => `automatisch: ${value}`,
     automaticOf: (name) => `${name}: automatisch`,
     busy: 'Objekte werden gesucht …',
-    failed: 'Keine Objekte gefunden',
+    failed: 'Die Suche ist fehlgeschlagen',
   },
 };

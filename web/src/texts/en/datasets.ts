@@ -467,7 +467,7 @@ export const datasets = {
     title: 'Live',
     start: 'Switch live on',
     about:
-      'Label a few images, and coverslip predicts all others after each label. A random fifth of the images, or of their groups without labels, is reserved as test set before.',
+      'Label a few images, and coverslip predicts all others after each label. Before, a random fifth of the images is reserved as test set; where there are groups, of groups without labels.',
     starting: 'Computing the features of the images',
     waiting: 'Waiting for the features of another dataset',
     fitted: (n: number) =>

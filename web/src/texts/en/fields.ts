@@ -245,6 +245,6 @@ export const fields = {
     estimate: (value: string) => `automatic: ${value}`,
     automaticOf: (name: string) => `${name}: automatic`,
     busy: 'Searching objects …',
-    failed: 'No objects were found',
+    failed: 'The search failed',
   },
 };
