@@ -74,7 +74,8 @@ def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page:
 
 
 def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any) -> None:
-    open_page(page, f"/datasets/{images['id']}?tab=images")
+    open_page(page, f"/datasets/{images['id']}")
+    page.locator("a[href$='?tab=images']").first.click()
     page.get_by_role("gridcell").first.dblclick()
     viewer = page.get_by_role("dialog")
     image = viewer.locator(".tiles[data-drawn=true][data-x]")
@@ -98,6 +99,10 @@ def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any)
     assert moved("ArrowLeft", "ArrowUp") == before
     page.keyboard.press("ArrowRight")
     viewer.get_by_text("2 of 24").wait_for()
+    address = page.url
+    page.evaluate("history.back()")
+    viewer.wait_for(state="hidden")
+    assert page.url == address
 
 
 @pytest.mark.exhaustive

@@ -53,6 +53,7 @@ test('settings about images are copied for the same images only', () => {
     'classes.drop': ['debris'],
   });
   expect(copiedSettings({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
+  expect(copiedSettings({ match: { zoom: 2 } }, ['match.zoom'], true)).toEqual({});
 });
 
 test('the key at the cursor has its section', () => {

@@ -301,7 +301,7 @@ verdict-action = { $action ->
                 [true] {" "}von weiteren Patienten oder Objektträgern
                *[false] {""}
             } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).{ $can_have_folds ->
-                [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange){ $has_groups ->
+                [true] {" "}Auch eine Kreuzvalidierung testet mehr Bilder und dauert bis zu sechsmal so lange (coverslip train --set split.folds=5){ $has_groups ->
                     [true] .
                    *[false] {""}; wenn mehrere von einem Patienten oder Objektträger sind, geben Sie diese vorher an.
                 }
@@ -915,8 +915,8 @@ proportions-without-condition = keine Bedingung
 proportions-result = { $has_interval ->
     [true] { $is_significant ->
         [true] Der Anteil von { $name } ist in { $higher } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher als in { $lower }
-       *[false] Der Unterschied im Anteil von { $name } zwischen { $higher } und { $lower } ist statistisch nicht signifikant: { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte
-    } (95-%-KI { NUMBER($low, maximumFractionDigits: 1) } bis { NUMBER($high, maximumFractionDigits: 1) }; { $has_blocks ->
+       *[false] Der Unterschied im Anteil von { $name } zwischen { $higher } und { $lower } ist statistisch nicht signifikant: { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher in { $higher }
+    } (95-%-KI { $interval }; { $has_blocks ->
         [true] { $n_blocks } Blöcke
        *[false] { $n_higher } und { $n_lower } Proben
     }; adjustierter p-Wert: { $p }).

@@ -301,7 +301,7 @@ verdict-action = { $action ->
                 [true] {" "}from further patients or slides
                *[false] {""}
             } (tab “Trust” of the training, or coverslip evaluate RUN DATA).{ $can_have_folds ->
-                [true] {" "}Cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long){ $has_groups ->
+                [true] {" "}Cross-validation also tests more images, and takes up to six times as long (coverslip train --set split.folds=5){ $has_groups ->
                     [true] .
                    *[false] {""}; if several are of one patient or slide, name these first.
                 }
@@ -915,8 +915,8 @@ proportions-without-condition = no condition
 proportions-result = { $has_interval ->
     [true] { $is_significant ->
         [true] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher } than in { $lower }
-       *[false] The difference in the proportion of { $name } between { $higher } and { $lower } is not statistically significant: { NUMBER($points, maximumFractionDigits: 1) } percentage points
-    } (95% CI { NUMBER($low, maximumFractionDigits: 1) } to { NUMBER($high, maximumFractionDigits: 1) }; { $has_blocks ->
+       *[false] The difference in the proportion of { $name } between { $higher } and { $lower } is not statistically significant: { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher }
+    } (95% CI { $interval }; { $has_blocks ->
         [true] { $n_blocks } blocks
        *[false] { $n_higher } and { $n_lower } samples
     }; adjusted p: { $p }).

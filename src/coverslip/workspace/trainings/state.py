@@ -143,6 +143,8 @@ class RunStory(RunState):
     recipe: Json
     requested_recipe: Json
     """The requested recipe, before it was adapted to the time budget."""
+    is_adapted: bool
+    """Whether it adapts the classifier of an earlier training to another laboratory."""
     budget_seconds: float | None
     """Its time budget; null without one."""
     recipe_text: str
@@ -346,6 +348,7 @@ def run_story(workspace: Workspace, job: Job) -> RunStory:
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=_recipe_of(job, state.state),
         requested_recipe=job.choices,
+        is_adapted=job.run.adaptation is not None,
         budget_seconds=_budget_of(job),
         recipe_text=recipe,
         trainings=log.progress.trainings,

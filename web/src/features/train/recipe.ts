@@ -68,12 +68,14 @@ export function withChanges(values: Changes, before: Changes, after: Changes): C
 
 /**
  * The settings of an earlier training that are copied. Settings about its images are copied only for the same
- * images. The groups of the dataset are not copied, unless the recipe itself names a column or pattern.
+ * images. The groups of the dataset are not copied, unless the recipe itself names a column or pattern. The changes
+ * that adapt a training to another laboratory are not copied: they do not fit other images.
  */
 export function copiedSettings(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
   const ofImages = (key: string) =>
     key === 'classes.order' ||
     key === 'split.run' || // a separate checkbox keeps the split
+    key.startsWith('match.') ||
     (key === 'group' && valueAt(recipe, key) === null) ||
     (!sameImages && (key === 'group' || key.startsWith('classes.')));
   return dotted(

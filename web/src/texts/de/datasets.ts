@@ -507,6 +507,7 @@ export const datasets: Texts['datasets'] = {
     oneClass: (name) =>
       `Nur ${name} hat Labels außerhalb des Testsets, daher keine Vorhersage: Geben Sie einem Bild einer zweiten Klasse ein Label`,
     leftOut: (names) => `Kein Label außerhalb des Testsets, daher nie vorhergesagt: ${names.join(', ')}`,
+    plan: 'Live sagt die Klassen der Labels vorher; Trainings verbinden, entfernen und benennen sie um',
     tied: (n) =>
       plural(n, {
         one: `${count(n)} Label wird nicht benutzt: Sein Bild ist die Kopie eines Testbilds oder aus dessen Gruppe`,

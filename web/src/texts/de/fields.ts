@@ -22,6 +22,7 @@ export const fields: Texts['fields'] = {
   edit: 'Die ausgewählten Objekte ändern',
   exclude: 'Ausschließen',
   include: 'Einschließen',
+  changing: 'Objekte werden geändert …',
   merge: 'Verbinden',
   split: 'Trennen',
   draw: 'Objekt zeichnen',

@@ -423,6 +423,7 @@ export const results: typeof english = {
       'Wenn Sie nur die vermuteten Labelfehler von Testbildern korrigieren, können spätere Ergebnisse zu hoch werden, weil falsche Labels bleiben, die mit dem Klassifikator übereinstimmen. Die Ergebnisse dieses Trainings ändern sich nicht. Für eine unverzerrte Korrektur prüfen Sie außerdem eine zufällige Stichprobe der Testbilder.',
   },
   retraining: {
+    notAdapted: 'Das neue Training wird nicht an ein anderes Labor angepasst.',
     isWrong: (name) => `Label in „${name}“ ändern`,
     isRight: 'Label ist richtig',
     confirmed: 'Label bestätigt',

@@ -484,6 +484,7 @@ export const datasets = {
     oneClass: (name: string) =>
       `Only ${name} has labels outside the test set, so nothing is predicted: label an image of a second class`,
     leftOut: (names: string[]) => `No label outside the test set, so never predicted: ${names.join(', ')}`,
+    plan: 'Live predicts the classes of the labels; trainings merge, drop and rename them',
     tied: (n: number) =>
       plural(n, {
         one: `${count(n)} label is not used: its image is a copy of a test image, or of its group`,

@@ -17,6 +17,7 @@ export const fields = {
   edit: 'Change the selected objects',
   exclude: 'Exclude',
   include: 'Include',
+  changing: 'Changing objects …',
   merge: 'Merge',
   split: 'Split',
   draw: 'Draw an object',

@@ -430,6 +430,7 @@ export const results = {
       'If you correct only the suspected label errors of test images, later results can become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For an unbiased correction, also check a random sample of the test images.',
   },
   retraining: {
+    notAdapted: 'The new training is not adapted to another laboratory.',
     isWrong: (name: string) => `Change label to “${name}”`,
     isRight: 'Label is correct',
     confirmed: 'label confirmed',
