@@ -46,6 +46,7 @@ export interface Earlier {
   run: string;
   name: string;
   dataset: string;
+  hasFolds: boolean;
   hasCustomThreshold: boolean; // chosen after that training, for its classifier
 }
 
@@ -123,8 +124,10 @@ export class Plan {
   dataset = $derived(
     this.#datasetText === undefined ? undefined : (JSON.parse(this.#datasetText) as Dataset),
   );
-  canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
-  repeatedRun = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
+  #isOfDataset = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
+  /** Whether the test images of the earlier training can be those of this one: folds test all images. */
+  canKeepSplit = $derived(this.#isOfDataset && !this.earlier!.hasFolds && !this.split.value?.n_folds);
+  repeatedRun = $derived(this.#isOfDataset && this.keepsSplit ? this.earlier!.run : null);
   usedClasses = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
   model = $derived<Model | undefined>(
     this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
@@ -253,6 +256,7 @@ export class Plan {
               run: runId,
               name: run.name,
               dataset: run.dataset_id,
+              hasFolds: run.n_folds > 0,
               hasCustomThreshold: hasCustomThreshold(run.recipe, run.requested_recipe),
             }
           : null;
