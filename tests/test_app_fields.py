@@ -318,7 +318,8 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
 ) -> None:
     data = write_fields(tmp_path / "data")
     settings = FinderSettings(diameter=40, smallest=20, at_edge=False)
-    cs.collect_objects(data / "fields", finder="classical", finder_settings=settings, out=data / "found.csv")
+    table = data / "found.csv"
+    cs.collect_objects(data / "fields", finder="classical", finder_settings=settings, measure=True, out=table)
     lines = list(csv.DictReader((data / "found.csv").open()))
     for line in lines:
         line["label"] = "large" if int(line["width"]) > 38 else "small"
@@ -330,7 +331,7 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     folder = find_job(app.home, run).folder
     card = cs.open_run(folder).card
     assert card.of_objects
-    assert card.finder == FinderRecord(name="classical", version="1", settings=settings)
+    assert card.finder == FinderRecord(name="classical", version="1", settings=settings, measure=True)
 
     new = write_fields(tmp_path / "new", 3) / "fields"
     with tifffile.TiffWriter(new / "field1.ome.tif") as file:  # a field for each of its series
@@ -341,6 +342,8 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     assert objects.n_objects == 27
     cs.predict(folder, tmp_path / "objects.csv", out=tmp_path / "expected.csv", device="cpu")
     assert main(["predict", str(folder), str(new), "--out", str(tmp_path / "command.csv")]) == 0
+    of_command = list(csv.DictReader((tmp_path / "command_objects.csv").open()))
+    assert all(float(row["area_px"]) > 0 for row in of_command)  # as those of the training
     cs.export(folder, to="zip", out=tmp_path / "objects.coverslip")
     cs.predict(tmp_path / "objects.coverslip", new, out=tmp_path / "file.csv", device="cpu")
     dataset = app.open(new, is_labeled=False)["id"]

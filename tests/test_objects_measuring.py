@@ -91,12 +91,16 @@ def test_measurements_go_into_exports_under_the_names_of_the_other_program(tmp_p
     objects = read_objects(table)
     rows = dict.fromkeys(list(objects.image_ids)[:2], ("round", 0.75, "round"))
     predicted, _ = predicted_objects(objects, rows, ["round"], ["#0072b2"])
-    for to, name in (("geojson", "a.geojson"), ("cellprofiler", "a.csv")):
+    exports = {"geojson": "a.geojson", "cellprofiler": "a.csv", "coco": "a.json", "labelme": "b.json"}
+    for to, name in exports.items():
         export_predicted(predicted, to, tmp_path / name, lambda done, total: None)  # type: ignore[arg-type]
     features = json.loads((tmp_path / "a.geojson").read_text())["features"]
     measured = [feature["properties"]["measurements"] for feature in features]
     assert [each["area_px"] for each in measured] == [(labels == k).sum() for k in (1, 2, 3)]
     assert [each.get("probability") for each in measured] == [0.75, 0.75, None]
+    for name, key in (("a.json", "annotations"), ("b.json", "shapes")):
+        kept = [each["measurements"] for each in json.loads((tmp_path / name).read_text())[key]]
+        assert [each["area_px"] for each in kept] == [each["area_px"] for each in measured]
     assert [row["Intensity_MeanIntensity_DAPI"] for row in rows_of(tmp_path / "a.csv")] == ["105", "205", "305"]
 
 

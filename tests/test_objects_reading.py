@@ -541,12 +541,18 @@ def test_empty_objects_of_coco_imagej_and_cellpose_are_ignored(fields: Path, tmp
 def test_objects_of_other_programs_are_read_from_the_files_that_they_write(fields: Path, tmp_path: Path) -> None:
     document = json.dumps(GEOJSON).encode()
     written(tmp_path / "gz" / "a.geojson.gz", gzip.compress(document))
+    written(tmp_path / "utf16" / "a.geojson", document.decode().encode("utf-16"))
     written(tmp_path / "gz" / "more.tar.gz", b"of no object")
     with zipfile.ZipFile(tmp_path / "qupath.zip", "w") as archive:
         archive.writestr("a.geojson", document)
         archive.writestr("b.geojson.gz", gzip.compress(document))
     plain, _ = collected(fields, outlines=written(tmp_path / "a.geojson", document))
-    for source, n_fields in ((tmp_path / "gz", 1), (tmp_path / "gz" / "a.geojson.gz", 1), (tmp_path / "qupath.zip", 2)):
+    for source, n_fields in (
+        (tmp_path / "gz", 1),
+        (tmp_path / "gz" / "a.geojson.gz", 1),
+        (tmp_path / "utf16", 1),
+        (tmp_path / "qupath.zip", 2),
+    ):
         objects, _ = collected(fields, outlines=source)
         assert list(objects.outlines.wkt()) == list(plain.outlines.wkt()) * n_fields
         assert [each.name for each in objects.fields] == ["a.tif", "b.tif"][:n_fields]

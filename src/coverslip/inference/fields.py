@@ -76,6 +76,7 @@ def with_objects_of_fields(
         out=out,
         finder=trained.name,
         finder_settings=_settings_for(fields, trained.settings, card.trained_on),
+        measure=trained.measure,
         emit=handle,
     )
     emit(

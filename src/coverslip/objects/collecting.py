@@ -243,7 +243,9 @@ def _check_order_of_channels(fields: Sequence[FieldImage], settings: FinderSetti
         raise BadDataset("finder-channel-order", file=other.path, names=names)
 
 
-def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, emit: Emit) -> Objects:
+def objects_of_finder(
+    names: FieldNames, finder: str, settings: FinderSettings, emit: Emit, *, measure: bool = False
+) -> Objects:
     """Return the objects that a finder finds in each field, at each time point, in the maximum over z-planes.
 
     A field that cannot be read is reported and skipped.
@@ -253,6 +255,7 @@ def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, 
         finder: a name of `list_finders()`.
         settings: of the finder.
         emit: receives progress and notes.
+        measure: whether the objects will be measured, which their cells of the finder then state.
 
     Raises:
         BadDataset: no field can be read, there are no objects, or files name channels in several orders and none is
@@ -264,7 +267,7 @@ def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, 
     n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
     warnings: dict[str, tuple[Note, list[str]]] = {}
     n_objects = n_read = 0
-    origin = (FINDER, finder_record(finder, settings).as_text())
+    origin = (FINDER, finder_record(finder, settings, measure=measure).as_text())
 
     def report_pixels(done: int, of_plane: int) -> None:
         report((n_done + done) // _MEGAPIXEL, n_pixels // _MEGAPIXEL)
@@ -526,7 +529,7 @@ def collect_objects(
         list_fields(fields, group=group, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit)
     )
     if finder is not None:
-        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), emit)
+        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), emit, measure=measure)
         summary = summarize(objects, names, Sources({finder: 0}))
         _note_names(summary, emit)
         _note_planes(objects, emit)

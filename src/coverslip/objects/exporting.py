@@ -252,6 +252,8 @@ def _annotation(predicted: PredictedObjects, position: int) -> Json:
     }
     if (probability := predicted.known_probability(position)) is not None:
         annotation["score"] = round(probability, 6)
+    if measurements := objects.measurements(position):
+        annotation["measurements"] = measurements
     return annotation
 
 
@@ -290,6 +292,8 @@ def _shapes(predicted: PredictedObjects, position: int, number: int) -> Iterator
     about["object_id"] = str(objects.object_id[position])
     if (probability := predicted.known_probability(position)) is not None:
         about["probability"] = round(probability, 6)
+    if measurements := objects.measurements(position):
+        about["measurements"] = measurements
     about |= {axis: int(at[position]) for axis, at in (("t", objects.t), ("z", objects.z)) if at[position] != UNKNOWN}
     polygons = objects.polygons(position)
     if any(len(polygon) > 1 for polygon in polygons):

@@ -55,19 +55,21 @@ class FinderRecord(DocumentedFields, BaseModel):
     version: str = Field(max_length=200)
     settings: FinderSettings = FinderSettings()
     """Also the smallest and largest objects, and whether objects at the edge are kept."""
+    measure: bool = False
+    """Whether the objects were measured."""
 
     def as_text(self) -> str:
         """Return the cell of a table of objects, without settings that have their default."""
         return self.model_dump_json(exclude_defaults=True)
 
 
-def finder_record(name: str, settings: FinderSettings) -> FinderRecord:
-    """Return how a finder of this version finds objects.
+def finder_record(name: str, settings: FinderSettings, *, measure: bool = False) -> FinderRecord:
+    """Return how a finder of this version finds objects, and whether they are measured.
 
     Raises:
         CoverslipError: there is no such finder.
     """
-    return FinderRecord(name=name, version=finder_named(name).version, settings=settings)
+    return FinderRecord(name=name, version=finder_named(name).version, settings=settings, measure=measure)
 
 
 def finder_named(name: str) -> Finder:

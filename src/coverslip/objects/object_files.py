@@ -1,6 +1,7 @@
 """Files of objects of other programs, recognized by their content: polygons, boxes, outlines, masks and tables."""
 
 import base64
+import codecs
 import csv
 import html
 import io
@@ -755,7 +756,7 @@ def read_object_file(
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
             with open_image(file) as stream:
                 read_rois(file, [(file.stem, stream.read(_MAX_BYTES))], of, objects)
-    elif file.name.lower().endswith("json.gz") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    elif file.name.lower().endswith("json.gz") or _without_mark(head).lstrip()[:1] in (b"{", b"["):
         kind = _read_json(file, load_json(file), file, objects, is_only_file=is_only_file)
     elif b"<CellCounter_Marker_File>" in head:
         kind = "cell-counter"
@@ -785,9 +786,15 @@ _PROGRAMS_OF_HEADS = {
 }
 
 
+def _without_mark(head: bytes) -> bytes:
+    """Return the start of a text without the mark of its encoding, as ASCII also if it is in UTF-16."""
+    start = head.removeprefix(codecs.BOM_UTF8)
+    return start[2:].replace(b"\0", b"") if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else start
+
+
 def _program_of(head: bytes) -> str | None:
     """Return the program that wrote a file whose objects are not read; None: another one."""
-    start = head.removeprefix(b"\xef\xbb\xbf")
+    start = _without_mark(head)
     is_xml = start.lstrip().startswith(b"<")
     for program, pattern in _PROGRAMS_OF_HEADS.items():
         if pattern.search(start) if is_xml else pattern.match(start):

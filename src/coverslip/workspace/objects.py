@@ -402,7 +402,10 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     )
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
     values = {name: getattr(summary, name) for name in names}
-    record = finder_record(arguments["finder"], settings).model_dump(mode="json") if is_finder else None
+    measure = arguments["measure"]
+    record = (
+        finder_record(arguments["finder"], settings, measure=measure).model_dump(mode="json") if is_finder else None
+    )
     content = {**values, "notes": [asdict(each) for each in notes], "finder": record}
     write_json(_summary_file(Path(arguments["table"])), {"format_version": _FORMAT_VERSION, "objects": content})
 
