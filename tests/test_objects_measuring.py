@@ -99,8 +99,8 @@ def test_measurements_go_into_exports_under_the_names_of_the_other_program(tmp_p
     assert [each["area_px"] for each in measured] == [(labels == k).sum() for k in (1, 2, 3)]
     assert [each.get("probability") for each in measured] == [0.75, 0.75, None]
     for name, key in (("a.json", "annotations"), ("b.json", "shapes")):
-        kept = [each["measurements"] for each in json.loads((tmp_path / name).read_text())[key]]
-        assert [each["area_px"] for each in kept] == [each["area_px"] for each in measured]
+        written_values = [each["measurements"] for each in json.loads((tmp_path / name).read_text())[key]]
+        assert [each["area_px"] for each in written_values] == [each["area_px"] for each in measured]
     assert [row["Intensity_MeanIntensity_DAPI"] for row in rows_of(tmp_path / "a.csv")] == ["105", "205", "305"]
 
 
