@@ -278,6 +278,7 @@ def test_what_files_state_about_objects_and_is_not_used_is_named(fields: Path, t
         assert note_of(notes, "object-properties-unused").parameters["names"] == f"'{stated}'"
 
 
+IMARIS = "\nPosition\n====================\nPosition X,Position Y,Unit,Time,ID,\n10,5,um,1,7,\n"
 REGIONS = "label,area,y,x\n" + "".join(f"{k},20,{10 + k},{20 + k}\n" for k in range(1, 6))
 TABLES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, float, float]]]] = {
     "box around a point": ("image,x,y,width,height\na.tif,10,5,20,10\n", {"points": 1}, [("1", "", 20, 10)]),
@@ -285,6 +286,7 @@ TABLES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, float, float]]
     "numbers of regions": (REGIONS, {"points": 1}, [(f"{k}", "", 20 + k, 10 + k) for k in range(1, 6)]),
     "a table of pandas": (",x,y,slice,label\n0,20,10,0,round\n", {"points": 1}, [("1", "round", 20, 10)]),
     "the first corner": ("x,y\n0,0\n", {"points": 1}, [("1", "", 0, 0)]),
+    "Imaris": (IMARIS, {"points": 1}, [("7", "", 20, 10)]),  # pixels have .5 µm
     "few classes": ("label,x,y\n1,20,10\n2,30,10\n", {"points": 1}, [("1", "1", 20, 10), ("2", "2", 30, 10)]),
     "corners of regions": (
         "label,minr,minc,maxr,maxc,centroid-0,centroid-1\n7,10,30,20,50,14.5,39.5\n",

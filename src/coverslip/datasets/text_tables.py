@@ -269,9 +269,14 @@ def layout_of(head: str) -> tuple[str, int]:
     if head[:4].casefold() == "sep=":
         separators = head[4:5].strip(" \r\n") or separators
         head, n_skipped = head[_line_end(head, 0) :], 1
+    if title := _TITLE.match(head):
+        head, n_skipped = head[title.end() :], n_skipped + title[0].count("\n")
     starts = _starts_of_comments(head)
     n_comments = _n_comments(head, starts, separators)
     return _First(head[starts[n_comments] :].lstrip("\r\n"), separators).separator, n_skipped + n_comments
+
+
+_TITLE = re.compile(r"\s*[^\n]*\n=+[,;\t]*\r?\n")  # the name of a table above a line, as Imaris writes it
 
 
 def without_hash(column: str) -> str:

@@ -146,12 +146,13 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
     if kind.name == "cellprofiler":
         recognized = _without_name_of_objects("" if name in mapping.values() else name for name in table.columns)
     columns: dict[str, Column] = {}
+    unit = choices.unit or _unit_in_cells(table)
     for meaning in dict.fromkeys((*OBJECT_MEANINGS, *kind.columns)):
         is_chosen = meaning in mapping
         at = find_column(table.columns if is_chosen else recognized, meaning, kind, mapping, ABSOLUTE)
         if at is not None and (is_chosen or at not in (column.index for column in columns.values())):
             name = table.columns[at]
-            is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
+            is_in_um = base_and_unit(name)[1] == "um" if unit is None else unit == "um"
             columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
     is_number_chosen = any(meaning in POSITIONS and _is_number(name) for meaning, name in mapping.items())
     if is_number_chosen and _are_values(table.columns):
@@ -162,6 +163,14 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
     if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
         refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.text.file)
     return columns
+
+
+def _unit_in_cells(table: ObjectTable) -> Unit | None:
+    """Return µm if a column `Unit` states it in the first row, as Imaris does; else None."""
+    at = next((k for k, name in enumerate(table.columns) if plain_name(name) == "unit"), None)
+    first = next(table.rows(), None)
+    is_um = at is not None and first is not None and base_and_unit(f"x {first[1][at]}")[1] == "um"
+    return "um" if is_um else None
 
 
 def _are_values(columns: Sequence[str]) -> bool:
