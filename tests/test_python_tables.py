@@ -11,6 +11,7 @@ from trained import GROUPS
 import coverslip as cs
 from coverslip.errors import ExtraNotInstalled
 from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS
+from coverslip.events import ignore
 from coverslip.messages import message, text
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
@@ -95,6 +96,14 @@ def test_results_are_short_in_a_terminal_and_tables_in_notebooks(trained: Run, c
     )
     assert predicted._repr_html_().count("<tr>") == 1 + len(predicted.decisions)
     assert cs.load_classifier(trained)._repr_html_().count("<tr>") == 1 + 3
+    live = cs.live(cells / "large", device="cpu", emit=ignore)
+    live.label([row.image_id for row in live.predict() if not row.is_test][:2], "round")
+    assert repr(live).startswith("30 images, 2 with a label")
+    assert "<td>round</td><td>2</td>" in live._repr_html_()
+    (tmp_path / "points.txt").write_text("5 5 round\n9 9 round\n")
+    field = next((cells / "large").iterdir())
+    objects = cs.collect_objects(field, points=tmp_path / "points.txt", size_px=4, out=None, emit=ignore)
+    assert f"<td>{field.name}</td><td>2</td>" in objects._repr_html_()
     summary = cs.summarise(table, by="folder", run=trained)
     assert repr(summary) == "Summary(3 classes, 1 samples, 0 conditions)"
     assert "<td>large</td><td></td><td>5</td>" in summary._repr_html_()

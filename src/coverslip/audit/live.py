@@ -49,6 +49,7 @@ from coverslip.evaluation.table import metric_intervals
 from coverslip.events import Emit, show
 from coverslip.machine import select_device
 from coverslip.messages import Message, message
+from coverslip.notebooks import html_table
 from coverslip.runs.folder import Run, RunContext
 from coverslip.training.linear_probe import LinearHead, fit_linear_probe, moments
 
@@ -179,6 +180,17 @@ class Live:
         self._components: Floats | None = None
         self._row_of = {name: row for row, name in enumerate(images.image_ids)}
         self._row_of |= {path: row for row, path in enumerate(images.paths)}
+
+    def __repr__(self) -> str:
+        """Return the numbers of images, labels and reserved test images, and the classes with labels."""
+        n_labels = sum(label is not None for label in self._labels)
+        numbers = f"{len(self._labels):,} images, {n_labels:,} with a label, {int(self.is_test.sum()):,} test images"
+        return f"{numbers}; fitted classes: {', '.join(self.classes) or 'none'}"
+
+    def _repr_html_(self) -> str:
+        """Return the number of labels of each class, for notebooks."""
+        n_of = Counter(label for label in self._labels if label is not None)
+        return html_table(repr(self), ("class", "labels"), sorted(n_of.items()))
 
     @property
     def labels(self) -> Sequence[str | None]:

@@ -20,6 +20,7 @@ from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.images.zarr_labels import label_folders
 from coverslip.messages import Note, note, text
+from coverslip.notebooks import html_table
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
 from coverslip.objects.finding import FinderSettings
@@ -72,6 +73,15 @@ class ObjectsSummary:
     fields: tuple[FieldImage, ...]  # with their sizes, groups and further columns
     first: tuple[FirstObject, ...]  # the first objects
     table: ObjectTablePreview | None = None  # the first table among the files
+
+    def __repr__(self) -> str:
+        """Return the numbers of objects, fields and classes."""
+        classes = "".join(f", {name}: {n:,}" for name, n in self.n_of_label.items())
+        return f"{self.n_objects:,} objects in {len(self.n_of_field):,} fields ({self.kind}){classes}"
+
+    def _repr_html_(self) -> str:
+        """Return the number of objects of each field, for notebooks."""
+        return html_table(repr(self), ("field", "objects"), list(self.n_of_field.items()))
 
     @property
     def n_empty(self) -> int:

@@ -279,6 +279,23 @@ class AdaptationRecord(Document):
     home_after: float | None = None
     """Accuracy of the adapted classifier on the same images."""
 
+    def __repr__(self) -> str:
+        """Return what was adapted, and how many labels are predicted right before and after."""
+        outcome = "not adapted" if self.selected is None else self.selected
+        unfamiliar = "unknown" if self.n_unfamiliar is None else f"{self.n_unfamiliar:,}"
+        first = f"{outcome}; {self.n_images:,} images, {unfamiliar} unfamiliar"
+        if self.n_right is None:
+            return f"{first}; accuracy there not known, since no image has a label"
+        labels = f"of {self.n_labels:,} labels, {self.n_right_before:,} right before, {self.n_right:,} after"
+        has_interval = self.low is not None and self.high is not None
+        return f"{first}; {labels}" + (f" (95% CI {self.low:.3f}–{self.high:.3f})" if has_interval else "")
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return the candidates with the number of labels that each predicts right, for notebooks."""
+        return html_table(repr(self), ("candidate", "right"), [(each.name, each.n_right) for each in self.candidates])
+
 
 class MapCheck(Record):
     """Results of both sanity checks for one kind of map, as means over images."""

@@ -28,6 +28,7 @@ from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.heat_maps import Method
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import ChooseOther, note, text
+from coverslip.notebooks import html_table
 from coverslip.runs.classifier import fingerprint_of
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.predictions import Prediction
@@ -146,6 +147,18 @@ class Explanations:
     table: Path
     checks: tuple[ChecksOfRun, ...]
     images: tuple[Explanation, ...]
+
+    def __repr__(self) -> str:
+        """Return the number of images and of shown maps, and the folder."""
+        return (
+            f"{len(self.images):,} images, {sum(each.is_shown for each in self.images):,} maps shown, in {self.folder}"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the first explained images, for notebooks."""
+        names = ("image_id", "predicted", "probability", "explained", "method", "check", "picture")
+        rows = [tuple(getattr(image, name) for name in names) for image in self.images[:10]]
+        return html_table(repr(self), names, rows)
 
 
 def explain(
