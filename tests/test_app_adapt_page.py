@@ -29,6 +29,7 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     assert dialog.get_by_role("combobox").input_value() == new["id"]
     # The gallery has a key for each class of the classifier.
     dialog.get_by_role("button", name="Label images").click()
+    page.wait_for_url("**/datasets/**")
     page.get_by_role("gridcell").first.click()
     names = [each["name"] for each in app_server.get(f"datasets/{new['id']}")["classes"]]
     assert sorted(names) == sorted(CLASSES)
@@ -37,8 +38,7 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
         kind = CLASSES[int(name.rpartition("_")[2].partition(".")[0]) % 3]
         page.keyboard.press(str(names.index(kind) + 1))
     app_server.until(f"datasets/{new['id']}", lambda dataset: dataset["n_labeled"] == 18)
-    open_page(page, f"/predictions/{prediction}")
-    page.get_by_role("button", name="Adapt to these images").click()
+    page.get_by_role("button", name="Adapt the classifier …").click()
     dialog.get_by_text("18 images of them have a label").wait_for()
     dialog.locator("img").nth(2).wait_for()  # as the classifier sees them
     dialog.get_by_role("button", name="Adapt", exact=True).click()

@@ -74,6 +74,8 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     job = adapted(client, run, dataset)
     assert job["state"] == "done", job["error"]
     record = cs.open_run(job["folder"]).adaptation
+    headline = client.get(f"{API}/jobs/{job['id']}").json()["headline"]
+    assert (headline["metric"], headline["value"]) == ("adapted_accuracy", record.n_right / record.n_labels)
     assert record is not None
     assert (record.n_images, record.n_labels) == (60, 24)
     hashes = [set(cs.open_run(each["folder"]).training_hashes.val) for each in (unchecked, job)]

@@ -272,6 +272,14 @@ def test_a_predefined_split_is_kept():
     assert list(split_60_20_20(dataset, scan).parts) == predefined
 
 
+def test_shares_beside_a_predefined_test_set_are_of_all_images():
+    groups = ["x"] * 15 + ["y"] * 15 + ["z"] * 30
+    dataset, scan = make("ab" * 30, groups, predefined=["train"] * 30 + ["test"] * 30)
+    notes = split_60_20_20(dataset, scan).notes
+    (uneven,) = [note.parameters for note in notes if note.code == "uneven-parts"]
+    assert (uneven["reached"], uneven["requested"]) == ("25, 25, 50", "38, 12, 50")
+
+
 def test_parts_that_a_predefined_split_lacks_are_taken_from_training():
     predefined = ["train"] * 80 + ["test"] * 20
     dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], predefined=predefined)

@@ -169,7 +169,7 @@ def test_the_share_that_the_final_classifier_leaves_uncertain_is_reported_beside
         run = cs.decide(run.folder, error_rate=error_rate)
         assert run.card is not None
         assert run.card.uncertain_below > 0
-        logits = run.decision_logits[:, :-1]
+        logits = run.decision_logits[:, :-2]  # without class and group numbers
         probability = apply_temperature(logits, run.card.temperature).max(axis=1)
         assert run.training is not None
         share = run.training.calibration.uncertain_share

@@ -134,7 +134,7 @@ class LiveEstimate(DocumentedFields):
     fitted labels."""
     low: float | None
     """Of the 95% confidence interval of the accuracy: exact (Clopper-Pearson), from 30 images on over groups, if there
-    are groups; null: fewer than 10 images are labeled."""
+    are groups; null: fewer than 10 images are labeled, or all of one group."""
     high: float | None
     """Of the interval."""
     n_reserved: int
@@ -397,8 +397,8 @@ class Live:
             [name == self._labels[row] for row, name in zip(tested, predicted, strict=True)], np.float64
         )
         n_right, low, high = int(is_right.sum()), None, None
-        if n >= FEWEST_FOR_INTERVAL:
-            groups = [self.images.groups[row] or f"\0{row}" for row in tested]
+        groups = [self.images.groups[row] or f"\0{row}" for row in tested]
+        if n >= FEWEST_FOR_INTERVAL and len(set(groups)) > 1:
             votes = Votes.of(is_right[:, None], groups)
             counted = float(n) if n < _FEWEST_FOR_GROUPS else min(float(n), effective_counts(votes).n)
             low, high = exact_ends(n_right / n, counted)

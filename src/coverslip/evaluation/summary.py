@@ -553,28 +553,41 @@ class _Widening:
         return {
             name: self._widened(
                 metric,
-                _defined(of_fold[name].value for of_fold in of_folds if name in of_fold),
+                [of_fold[name] for of_fold in of_folds if name in of_fold and of_fold[name].value is not None],
                 scale or (METRICS[name].scale if name in METRICS else "share"),
             )
             for name, metric in pooled.items()
         }
 
-    def _widened(self, pooled: Metric, values: np.ndarray, scale: Scale) -> Metric:
-        from scipy.special import ndtri
-
+    def _widened(self, pooled: Metric, of_folds: Sequence[Metric], scale: Scale) -> Metric:
         if pooled.value is None or pooled.low is None or pooled.high is None:
             return pooled
-        of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
+        of_pooled = _variance(pooled) or 0.0
         if of_pooled < _LEAST_VARIANCE:
             return replace(pooled, method=f"{pooled.method}; {self.of_what}")
+        values = _defined(each.value for each in of_folds)
         n_defined = len(values) or self.n_folds
-        squares = float(np.square(values - values.mean()).sum()) if len(values) else 0.0
+        weights = np.ones(len(values))
+        if scale == "real":  # a calibration line through few images is far less precise than their number says
+            variances = [_variance(each) or np.inf for each in of_folds]
+            weights = np.minimum(1.0, n_defined * of_pooled / np.array(variances))
+        center = float(np.average(values, weights=weights)) if weights.any() else 0.0
+        squares = float((weights * np.square(values - center)).sum())
         freedom = max(len(values) - 1, 0)
         of_one = (squares + _FREEDOM_OF_IMAGES * n_defined * of_pooled) / (freedom + _FREEDOM_OF_IMAGES)
         wider = max(1.0, float(np.sqrt(of_one * (1 / n_defined + self.correction) / of_pooled)))
         low, high = _stretched(pooled.value, pooled.low, pooled.high, wider, scale)
         method = f"{pooled.method}, wider for the variance between folds; {self.of_what}"
         return replace(pooled, low=low, high=high, method=method)
+
+
+def _variance(metric: Metric) -> float | None:
+    """Return the variance that the interval of a metric implies; None without an interval."""
+    from scipy.special import ndtri
+
+    if metric.low is None or metric.high is None:
+        return None
+    return ((metric.high - metric.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
 
 
 def _defined(values: Iterable[float | None]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Metrics of a run as rows, and cells with their intervals, shared by the report and the app's pages."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -228,8 +229,9 @@ def estimate(
 
 
 def upper_end(metric: Metric, digits: int) -> Estimate:
-    """Return the cell of a metric of which only the upper end of the interval is shown."""
-    return Estimate(f"≤\N{NO-BREAK SPACE}{number(metric.high, digits)}", low=metric.low, high=metric.high)
+    """Return the cell of a metric of which only the upper end of the interval is shown, rounded up."""
+    high = metric.high and math.ceil(round(metric.high * 10**digits, 6)) / 10**digits
+    return Estimate(f"≤\N{NO-BREAK SPACE}{number(high, digits)}", low=metric.low, high=metric.high)
 
 
 def column_titles(*codes: str) -> tuple[str, ...]:

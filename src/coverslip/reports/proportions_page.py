@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
 _SIGNIFICANT = 0.05  # adjusted p-value below which a difference is stated
+_MOST_DETECTABLE = 0.3  # difference that a check of the error rates can find, above which finding none says little
 _OUTSIDE = 0.01  # of means below 0 or above 1, which is stated
 _STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
 
@@ -115,7 +116,10 @@ def assumption_of(summary: Summary) -> str:
     if _correction(summary) == "none":
         return text("proportions-not-corrected")
     shift = summary.label_shift
-    return summary.assumption if shift is None or shift.violated else f"{summary.assumption} {shift_words(shift)}"
+    if shift is None or shift.violated or shift.detectable > _MOST_DETECTABLE:
+        return summary.assumption
+    has_other_errors = bool(summary.comparisons) and any(_means_outside(summary, summary.classes))
+    return summary.assumption if has_other_errors else f"{summary.assumption} {shift_words(shift)}"
 
 
 def warnings_of(summary: Summary) -> Iterator[str]:
@@ -125,7 +129,7 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     if summary.label_shift is not None and summary.label_shift.violated:
         yield shift_words(summary.label_shift)
     if summary.comparisons:
-        yield from _means_outside(summary)
+        yield from _means_outside(summary, summary.classes)
     if summary.is_corrected:
         metrics = [each.classes[name].corrected for each in summary.samples for name in summary.classes]
         reasons = [each.reason for each in metrics if each.reason]
@@ -134,9 +138,9 @@ def warnings_of(summary: Summary) -> Iterator[str]:
             yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
 
 
-def _means_outside(summary: Summary) -> Iterator[str]:
+def _means_outside(summary: Summary, names: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each class whose compared values have means below 0 or above 1, which are not shown."""
-    for name in summary.classes:
+    for name in names:
         values = {each: of_each for each, of_each in values_by_condition(summary.samples, name).items() if of_each}
         means = {condition: fmean(of_condition) for condition, of_condition in values.items()}
         outside = [
@@ -175,14 +179,19 @@ def result_of(summary: Summary, name: str) -> str:
         )
     clearest = min(differences, key=lambda each: (2 if each.p is None else each.p, -abs(each.difference.value or 0)))
     difference, sign = clearest.difference, -1 if (clearest.difference.value or 0) < 0 else 1
+    points = 100 * abs(difference.value or 0)
     low, high = (100 * sign * (end or 0) for end in (difference.low, difference.high)[::sign])
+    if any(_means_outside(summary, [name])):  # a difference that is not that of the proportions shown, nor possible
+        shown = {each.condition: each.classes[name].shown.value or 0 for each in summary.conditions}
+        points = 100 * abs(shown[clearest.conditions[1]] - shown[clearest.conditions[0]])
+        low, high = max(low, -100.0), min(high, 100.0)
     p = clearest.p_holm
     return text(
         "proportions-result",
         name=name,
         lower=clearest.conditions[::sign][0],
         higher=clearest.conditions[::sign][1],
-        points=100 * abs(difference.value or 0),
+        points=points,
         has_interval=difference.low is not None,
         interval=reported.spanned(low, high, partial(reported.number, digits=1)),
         is_significant=p is not None and p < _SIGNIFICANT,

@@ -9,6 +9,7 @@ says. Numbers of images or errors decide nothing by themselves, except that a cl
 images is recognized.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 
 from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
+from coverslip.evaluation.intervals import FEWEST_GROUPS, exact_ends, share_of_images
 from coverslip.evaluation.results import LEVEL, Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import has_entry, localized_number, message, text
@@ -472,13 +473,12 @@ def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     has_many_missed = {label for label, recall in rows if (recall.value or 0) < HALF or _ends(recall)[1] < MANY_MISSED}
     for is_below in (True, False):
         if of_kind := [row for row in rows if (row[0] in has_many_missed) == is_below]:
-            n_needed = _ENOUGH if min(recall.n_images or 0 for _, recall in of_kind) < _ENOUGH else 0
             action = "label-more" if is_below else "test-more"
             confused = _confused(metrics, [label for label, _ in of_kind]) if is_below else ()
             yield {
                 "is_below": is_below,
                 "action": action,
-                "n_needed": n_needed,
+                "n_needed": _n_needed([recall for _, recall in of_kind]),
                 "confused": listed([text("verdict-class", label=label) for label in confused]) or "none",
                 **_shares_in_words(of_kind),
             }
@@ -509,8 +509,22 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
         words = _shares_in_words(rows, "verdict-count-of-predictions")
         # Only classifiers of two classes have a threshold to choose.
         action = {"action": "label-more"} if is_known and len(metrics.classes) > 2 else {}
-        n_needed = _ENOUGH if min(precision.n_images or 0 for _, precision in rows) < _ENOUGH else 0
+        n_needed = _n_needed([precision for _, precision in rows])
         yield {**words, **action, "predicted": words["classes"], "classes": "none", "n_needed": n_needed}
+
+
+def _n_needed(shares: Sequence[Metric]) -> int:
+    """Return the images of a class at which an interval is about as wide as an exact one of 30; 0 if all have so many.
+
+    Intervals that include the differences between groups or folds are wider, and need more images.
+    """
+    needed = 0
+    for share in shares:
+        n, (low, high) = share.n_images or 0, _ends(share)
+        first, last = exact_ends(share.value or 0, n) if n else (0.0, 1.0)
+        enough = _ENOUGH * max(1.0, (high - low) / (last - first)) ** 2
+        needed = max(needed, 10 * math.ceil(enough / 10 - 0.1) if n < enough else 0)
+    return needed
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
@@ -921,7 +935,9 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule(
         "limit-one-domain",
         "note",
-        lambda run: _when(not run.domains and not any(each.is_measured for each in run.run.evaluations)),
+        lambda run: _when(
+            not run.domains and run.run.adaptation is None and not any(each.is_measured for each in run.run.evaluations)
+        ),
         is_about_training=True,
     ),
     Rule("limit-training-domains", "note", _domains, is_about_training=True),
@@ -1028,6 +1044,7 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),
+        text("report-folds-intervals") if run.metrics.folds is not None else "",
         group_mean(run.metrics),
         why_instant(run) if run.evaluation is None else "",
         "" if is_better else text("report-majority-class", label=run.classes[most], accuracy=share),

@@ -84,7 +84,11 @@ export function score(value: number | null | undefined, digits = 3): string {
 /** A metric and its interval; only the upper end if the interval shows no more. */
 export function metricWords(metric: MetricValue): { value: string; interval: string } {
   const digits = digitsOf(metric.low, metric.high);
-  if (metric.is_bound) return { value: `≤\u00a0${score(metric.high, digits)}`, interval: '' };
+  if (metric.is_bound) {
+    const scale = 10 ** digits;
+    const end = Math.ceil(Number(((metric.high ?? 0) * scale).toFixed(6))) / scale; // rounded up
+    return { value: `≤\u00a0${score(end, digits)}`, interval: '' };
+  }
   return {
     value: score(metric.value, digits),
     interval: interval(metric.low, metric.high, digits, metric.n_images),

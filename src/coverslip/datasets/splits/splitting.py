@@ -360,8 +360,13 @@ def _assign_parts(
     side_of.update({i: SIDES[side] for i, side in zip(positions, assigned.tolist(), strict=True)})
     actual_shares = np.bincount(assigned, minlength=3) / len(assigned)
     if np.abs(actual_shares - shares).max() > _UNEVEN:
+        # Of all these images: with those of an existing set, of which the user knows the size.
+        others = [side_of.get(i, "") for i, is_in in zip(order, selected & ~is_free, strict=True) if is_in]
+        n_placed = np.array([others.count(side) for side in SIDES])
+        n_all = n_placed.sum() + len(assigned)
+        of_all = [(n_placed + len(assigned) * np.array(each)) / n_all for each in (actual_shares, shares)]
         percent_reached, percent_requested = (
-            ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (actual_shares, shares)
+            ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in of_all
         )
         notes.append(
             note(

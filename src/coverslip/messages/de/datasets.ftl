@@ -404,7 +404,7 @@ repeated-rows = { $n_rows ->
 excluded-rows = { $n_images ->
         [one] { $n_images } Bild wurde
        *[other] { $n_images } Bilder wurden
-    } von Hand ausgeschlossen („excluded“ in der Tabelle).
+    } von Benutzern ausgeschlossen („excluded“ in der Tabelle).
 
 rows-without-group = { $n_rows ->
         [one] { $n_rows } Zeile hat keinen Wert in der Spalte „{ $column }“ und hat keine Gruppe.

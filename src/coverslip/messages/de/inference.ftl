@@ -258,7 +258,7 @@ unusual-images = { $n_images ->
 unfamiliar-images = { $n_images ->
         [one] { $n_images } von { $n_predicted } Bildern ist
        *[other] { $n_images } von { $n_predicted } Bildern sind
-    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Prüfen Sie einige davon, und evaluieren Sie mit Bildern dieser Art, die Labels haben, bevor Sie sich auf Vorhersagen verlassen.
+    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Prüfen Sie einige davon. Nur eine Evaluation mit Bildern dieser Art, die Labels haben, zeigt, ob ihre Vorhersagen verlässlich sind.
 
 ## Expected class proportions
 
@@ -353,9 +353,9 @@ summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppe
 }
 
 summary-rates-equal = { $are_all ->
-    [true] Die Testbilder haben keine Gruppen, wie Patienten. Deshalb ist nicht bekannt
-   *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
-}, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
+    [true] Die Testbilder haben keine Gruppen, wie Patienten, oder sind alle von einer. Deshalb ist nicht bekannt
+   *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten, oder sind alle von einer. Deshalb ist bei ihnen nicht bekannt
+}, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte), und testen Sie mehrere.
 
 summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben ist ein Intervall breiter als { $points } Prozentpunkte. Mittelwerte mehrerer Proben sind genauer, und ebenso einzelne Proben nach einer Stichprobe mit Labels{ $has_few_images ->
     [true] {" "}oder mit mehr Bildern
@@ -403,7 +403,7 @@ summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
 
 summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) } % in { $condition }
 
-summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Unterschiede sind die dieser Mittelwerte, Anteile aber auf 0 % bis 100 % begrenzt. Geben Sie einigen Bildern ein Label (Stichprobe).
+summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Tests und Effektstärken sind die dieser Mittelwerte, Anteile aber auf 0 % bis 100 % begrenzt. Geben Sie einigen Bildern ein Label (Stichprobe).
 
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 

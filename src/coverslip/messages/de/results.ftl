@@ -177,6 +177,8 @@ report-interval-few-groups = Es ist nur ungefähr. Grundlage: { $groups }.
 
 report-interval-groups = Kein Intervall kann zeigen, dass der Klassifikator bei Gruppen versagt, die das Testset nicht enthält.
 
+report-folds-intervals = Ihre Intervalle und die der Klassen sind breiter, als die Anzahlen allein ergeben, weil sich Klassifikatoren unterscheiden, die mit anderen Bildern trainiert werden.
+
 report-interval-folds = Der Wert ist der der Klassifikatoren der Folds, jeder mit { $share } der Bilder trainiert. Der endgültige Klassifikator, mit allen Bildern trainiert, ist meist etwas besser.
 
 report-split = { $split ->
@@ -543,6 +545,8 @@ verdict-against-own-test = { $result ->
        *[better] { $metric } ist besser als im eigenen Testset des Trainings: { $difference }. Prüfen Sie, ob diese Bilder leichter sind oder dem Klassifikator bekannt.
     }
 
+accuracy-after-adaptation = Genauigkeit im anderen Labor
+
 verdict-each-fold = { $n_folds } Folds wurden getrennt trainiert. Der endgültige Klassifikator ist mit allen Bildern trainiert.
 
 verdict-finetuned = Die Feinabstimmung lief über { $n_epochs ->
@@ -665,10 +669,10 @@ limit-excluded-images = { $n_images ->
     .meaning = Die Datei split.csv im Ordner des Trainings nennt sie mit Gründen. Neue Bilder mit denselben Problemen erhalten keine Vorhersage.
 
 limit-excluded-by-hand = { $n_images ->
-        [one] { $n_images } Bild wurde von Hand ausgeschlossen.
-       *[other] { $n_images } Bilder wurden von Hand ausgeschlossen.
+        [one] { $n_images } Bild des Datensatzes wurde von Benutzern ausgeschlossen.
+       *[other] { $n_images } Bilder des Datensatzes wurden von Benutzern ausgeschlossen.
     }
-    .meaning = Wenn es schwierige Bilder waren, sind die Metriken zu hoch für neue Bilder, von denen keines ausgeschlossen wird.
+    .meaning = Wenn es schwierige Bilder waren, und keine Duplikate oder ersetzten Objekte, sind die Metriken zu hoch für neue Bilder, von denen keines ausgeschlossen wird.
 
 limit-scaled-per-image = Die Helligkeit wurde entfernt.
     .meaning = Jedes Bild wurde auf seinen eigenen Wertebereich skaliert. Klassen, die sich nur in der Helligkeit oder der Stärke der Färbung unterscheiden, können nicht unterschieden werden.

@@ -155,7 +155,7 @@ protocol-validation-copies = Wie in manchen Publikationen sind unter den Bildern
 
 protocol-normalization = Wie in manchen Publikationen werden die Intensitäten zweimal durch 255 geteilt.
 
-protocol-split-balance = Wie in manchen Publikationen werden häufige Klassen vor der Aufteilung verkleinert, sodass das Testset anders als der Datensatz gleich große Klassen hat.
+protocol-split-balance = Wie in manchen Publikationen wird jede Klasse vor der Aufteilung auf die Größe der kleinsten verringert, daher hat das Testset gleich große Klassen, auch wenn der Datensatz sie nicht hat.
 
 protocol-split-copies = Wie in manchen Publikationen werden Bilder vor der Aufteilung augmentiert. Kopien eines Bildes können im Trainings- und im Testset sein, sodass die Metriken zu hoch sein können.
 
@@ -298,7 +298,7 @@ delivered-classifier = Die Metriken sind die des getesteten Klassifikators, der 
 
 tested-classifier-delivered = Der ausgelieferte Klassifikator ist der getestete, da er nicht an alle Bilder angepasst werden kann: { $reason }.
 
-refit = Der endgültige Klassifikator wird jetzt auf allen { $n_images } Bildern trainiert{ $n_epochs ->
+refit = Der endgültige Klassifikator wird jetzt auf { $n_images } Bildern trainiert{ $n_epochs ->
         [0] .
         [one] , über { $n_epochs } Epoche, den Median der Folds.
        *[other] , über { $n_epochs } Epochen, den Median der Folds.

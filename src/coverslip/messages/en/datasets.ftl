@@ -404,7 +404,7 @@ repeated-rows = { $n_rows ->
 excluded-rows = { $n_images ->
         [one] { $n_images } image was
        *[other] { $n_images } images were
-    } excluded by hand ('excluded' in the table).
+    } excluded by users ('excluded' in the table).
 
 rows-without-group = { $n_rows ->
         [one] { $n_rows } row has no value in the column '{ $column }' and has no group.

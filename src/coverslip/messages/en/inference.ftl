@@ -258,7 +258,7 @@ unusual-images = { $n_images ->
 unfamiliar-images = { $n_images ->
         [one] { $n_images } of { $n_predicted } images is
        *[other] { $n_images } of { $n_predicted } images are
-    } unlike the training images; about { NUMBER($n_expected, maximumFractionDigits: 0) } are expected by chance. They may have another size, stain or instrument, or show none of the classes. Check some of them, and evaluate on labeled images of this kind before you rely on predictions.
+    } unlike the training images; about { NUMBER($n_expected, maximumFractionDigits: 0) } are expected by chance. They may have another size, stain or instrument, or show none of the classes. Check some of them. Only an evaluation on labeled images of this kind shows whether their predictions are reliable.
 
 ## Expected class proportions
 
@@ -353,9 +353,9 @@ summary-rates-differ = A classifier can make more errors in some patients, slide
 }
 
 summary-rates-equal = { $are_all ->
-    [true] The test images have no groups, such as patients. So it is not known
-   *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
-} whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
+    [true] The test images have no groups, such as patients, or are of a single one. So it is not known
+   *[false] The test images of { $names } have no groups, such as patients, or are of a single one. So it is not known for them
+} whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train, and test several groups.
 
 summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an interval is wider than { $points } percentage points. Means of several samples are more precise, and so are single samples after a spot check{ $has_few_images ->
     [true] {" "}or with more images
@@ -403,7 +403,7 @@ summary-values-unclipped = corrected, values below 0 or above 1 are meant
 
 summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) }% in { $condition }
 
-summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Differences are of these means, but proportions are limited to 0% to 100%. Label some images (spot check).
+summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Tests and effect sizes are of these means, but proportions are limited to 0% to 100%. Label some images (spot check).
 
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 

@@ -177,6 +177,8 @@ report-interval-few-groups = It is approximate, because there are only { $groups
 
 report-interval-groups = No interval can show failures on groups that the test set does not contain.
 
+report-folds-intervals = Its intervals, and those of classes, are wider than the counts alone give, because classifiers that are trained on other images differ.
+
 report-interval-folds = The value is that of the folds' classifiers, each trained on { $share } of the images. The final classifier, trained on all images, is usually a little better.
 
 report-split = { $split ->
@@ -543,6 +545,8 @@ verdict-against-own-test = { $result ->
        *[better] { $metric } is better than on the run's own test set: { $difference }. Check whether these images are easier, or known to the classifier.
     }
 
+accuracy-after-adaptation = Accuracy in the other laboratory
+
 verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
 
 verdict-finetuned = Fine-tuning ran for { $n_epochs ->
@@ -665,10 +669,10 @@ limit-excluded-images = { $n_images ->
     .meaning = The file split.csv in the run’s folder lists them with reasons. New images with the same problems get no prediction.
 
 limit-excluded-by-hand = { $n_images ->
-        [one] { $n_images } image was excluded by hand.
-       *[other] { $n_images } images were excluded by hand.
+        [one] { $n_images } image of the dataset was excluded by users.
+       *[other] { $n_images } images of the dataset were excluded by users.
     }
-    .meaning = If these were difficult images, the metrics are too high for new images, of which none is excluded.
+    .meaning = If these were difficult images, and not duplicates or replaced objects, the metrics are too high for new images, of which none is excluded.
 
 limit-scaled-per-image = Intensity was removed.
     .meaning = Each image was scaled to its own range. Classes that differ only in brightness or amount of stain cannot be distinguished.

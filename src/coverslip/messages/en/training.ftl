@@ -155,7 +155,7 @@ protocol-validation-copies = As in some publications, the images that select the
 
 protocol-normalization = As in some publications, intensities are divided by 255 twice.
 
-protocol-split-balance = As in some publications, frequent classes are reduced before the split, so the test set has equal classes, unlike the dataset.
+protocol-split-balance = As in some publications, each class is reduced to the size of the smallest before the split, so the test set has equal classes, also if the dataset does not.
 
 protocol-split-copies = As in some publications, images are augmented before the split. Copies of one image can be in the training and in the test set, so the metrics can be too high.
 
@@ -298,7 +298,7 @@ delivered-classifier = The metrics are those of the tested classifier, which is 
 
 tested-classifier-delivered = The delivered classifier is the tested one, since it cannot be fitted on all images: { $reason }.
 
-refit = The final classifier is now trained on all { $n_images } images{ $n_epochs ->
+refit = The final classifier is now trained on { $n_images } images{ $n_epochs ->
         [0] .
         [one] {" "}for { $n_epochs } epoch, the median of the folds.
        *[other] {" "}for { $n_epochs } epochs, the median of the folds.

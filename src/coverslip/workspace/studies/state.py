@@ -57,7 +57,6 @@ from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
-from coverslip.workspace.trainings.state import Headline, headline_of
 
 
 def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
@@ -101,9 +100,8 @@ class StudyTraining(PlannedTraining):
     state: CellWord
     run_id: str | None
     """The run of the training; null before its start."""
-    headline: Headline | None
     value: float | None
-    """The primary metric of the study, which may differ from the headline of the training; null until it is done."""
+    """The primary metric of the study, the mean of folds; null until it is done."""
     seconds: float | None
     """Duration of a finished training."""
     share: float | None
@@ -250,7 +248,6 @@ def _training(cell: StudyCell, run: Job | None, metric: str) -> StudyTraining:
         **{each.name: getattr(planned(cell), each.name) for each in fields(PlannedTraining)},
         state=cell_state.state,
         run_id=run.id if run is not None else None,
-        headline=headline_of(run.run) if is_done and run is not None else None,
         value=_value(cell, metric) if is_done else None,
         seconds=_seconds(cell) if is_done else None,
         share=round(folded_log(run).progress.share, 3) if cell_state.state == "running" and run is not None else None,
@@ -260,8 +257,10 @@ def _training(cell: StudyCell, run: Job | None, metric: str) -> StudyTraining:
 
 def _value(cell: StudyCell, metric: str) -> float | None:
     with suppress(CoverslipError):
-        measured = cell.run.metrics.metrics.get(metric)
-        return None if measured is None else measured.value
+        evaluation = cell.run.metrics
+        # As in the comparison: the mean of the folds, which the metric of all images together can differ from.
+        metrics = evaluation.metrics if evaluation.folds is None else evaluation.folds.mean
+        return None if metric not in metrics else metrics[metric].value
     return None
 
 

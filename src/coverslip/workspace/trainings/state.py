@@ -12,9 +12,9 @@ from pydantic import Field
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
-from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import language
+from coverslip.messages import language, text
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
@@ -49,6 +49,7 @@ class Headline(DocumentedFields):
     verdict: str
     """The verdict in a few sentences; empty if it is not known."""
     metric: str
+    """`adapted_accuracy` of a training that was adapted: that in the other laboratory."""
     title: str
     value: float | None
     low: float | None
@@ -296,9 +297,14 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
     reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:
         name = reported.measured.metrics.primary
-        metric = reported.measured.metrics.metrics.get(name)
+        metric, title = reported.measured.metrics.metrics.get(name), METRICS[name].title if name in METRICS else name
         if metric is None:
             return None
+        adapted = None if run.is_evaluation else run.adaptation
+        if adapted is not None:  # its own test images are of the other laboratory than the one that it is for
+            share = adapted.n_right / adapted.n_labels if adapted.n_right is not None else None
+            metric = Metric(value=share, low=adapted.low, high=adapted.high)
+            name, title = "adapted_accuracy", text("accuracy-after-adaptation")
         verdict = None
         with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
             verdict = verdict_of_run(reported, has_notes=False)
@@ -306,12 +312,12 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
             use=None if verdict is None else verdict.use,
             verdict="" if verdict is None else verdict.headline,
             metric=name,
-            title=METRICS[name].title if name in METRICS else name,
+            title=title,
             value=metric.value,
             low=metric.low,
             high=metric.high,
             digits=metric.digits,
-            has_groups=bool(reported.metrics.n_units),
+            has_groups=bool(reported.metrics.n_units if adapted is None else adapted.n_groups),
             rule=reported.rule,
             n_relabeled=len(reported.labels_before),
         )

@@ -516,7 +516,7 @@ export const datasets: Texts['datasets'] = {
     stop: 'Ausschalten',
     train: 'Trainieren und testen',
     trainHelp:
-      'Trainiert einen Klassifikator mit den Labels und testet ihn mit den zufälligen Testbildern, die ein Label haben. Nötig sind Labels von zwei Klassen und ein Testbild mit Label.',
+      'Trainiert einen Klassifikator mit den Labels und testet ihn mit den zufälligen Testbildern, die ein Label haben. Er ist ein anderer als der von Live, für größere Bilder, daher können andere Testbilder richtig sein. Nötig sind Labels von zwei Klassen und ein Testbild mit Label.',
     noneReserved:
       'Keine zufälligen Testdaten sind reserviert: Nur Bilder und Gruppen ohne Labels können es sein.',
     fewTested: (n) => `weniger als ${count(n)}: Das Ergebnis wird ungenau`,
@@ -526,7 +526,7 @@ export const datasets: Texts['datasets'] = {
       const n = Math.round(100 * gain);
       return `50 weitere Labels: etwa ${plural(n, { one: '1 Prozentpunkt', other: `${count(n)} Prozentpunkte` })} mehr`;
     },
-    skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
+    skipped: (n) => `${count(n)} früher gezogen, ohne Label`,
     estimateHelp:
       'Die Genauigkeit auf zufälligen Bildern von denen, die beim Einschalten kein Label hatten, nicht nur von den übrigen, mit 95-%-Konfidenzintervall. An ihre Labels wird nicht angepasst. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',
     reserved: (n, total) => `Testdaten: ${count(n)} von ${count(total)} mit Label`,

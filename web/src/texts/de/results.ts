@@ -70,7 +70,7 @@ export const results: typeof english = {
       trainOnBothHelp:
         'Fügt dessen Ordner zum Datensatz dieses Trainings hinzu. Sie sind dann kein externes Testset mehr.',
       fewTested: (n, total) =>
-        `${count(n)} der ${count(total)} zufälligen Testbilder haben ein Label. Mit weniger als 60 ist das Ergebnis ungenau: Geben Sie weiteren ein Label und trainieren Sie wieder.`,
+        `${count(n)} der ${count(total)} zufälligen Testbilder haben ein Label, daher ist das Ergebnis ungenau. Geben Sie weiteren ein Label und trainieren Sie wieder.`,
       labelTested: 'Testbildern Labels geben',
       crossValidate: 'Kreuzvalidierung mit 5 Teilen (bis zu 6-mal so lange)',
     },
@@ -317,6 +317,7 @@ export const results: typeof english = {
         isInverted ? 'Hell und dunkel werden in neuen Bildern vertauscht.' : '',
       ].join(' '),
     begin: 'Anpassen',
+    next: 'Klassifikator anpassen …',
   },
   evaluations: {
     title: 'Externe Testsets',

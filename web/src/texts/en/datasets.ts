@@ -493,7 +493,7 @@ export const datasets = {
     stop: 'Switch off',
     train: 'Train and test',
     trainHelp:
-      'Trains an instant classifier on the labels, and tests it on the labeled images of the random test set. Labels of two classes and a labeled test image are needed.',
+      'Trains an instant classifier on the labels, and tests it on the labeled images of the random test set. It is another classifier than that of live, of larger images, so other test images can be right. Labels of two classes and a labeled test image are needed.',
     noneReserved: 'No random test set is reserved: only images and groups without labels can be.',
     fewTested: (n: number) => `fewer than ${count(n)}: the result will be imprecise`,
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
@@ -503,7 +503,7 @@ export const datasets = {
       const n = Math.round(100 * gain);
       return `50 more labels: about ${plural(n, { one: '1 percentage point', other: `${count(n)} percentage points` })} more`;
     },
-    skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
+    skipped: (n: number) => `${count(n)} drawn earlier, not labeled`,
     estimateHelp:
       'The accuracy on random images of those without a class when live was switched on, not only of the remaining ones, with its 95% confidence interval. Their labels are not fitted. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
     reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,

@@ -77,7 +77,7 @@ export const results = {
       trainOnBothHelp:
         'Adds its folders to the dataset of this training. They are no external test set any more.',
       fewTested: (n: number, total: number) =>
-        `${count(n)} of the ${count(total)} random test images have a label. With fewer than 60, the result is imprecise: label more of them, then train again.`,
+        `${count(n)} of the ${count(total)} random test images have a label, so the result is imprecise. Label more of them, then train again.`,
       labelTested: 'Label test images',
       crossValidate: 'Cross-validate in 5 folds (up to 6 times as long)',
     },
@@ -321,6 +321,7 @@ export const results = {
         isInverted ? 'Dark and bright are swapped in new images.' : '',
       ].join(' '),
     begin: 'Adapt',
+    next: 'Adapt the classifier …',
   },
   evaluations: {
     title: 'External test sets',
