@@ -25,7 +25,10 @@ const pages: [string, LazyPage][] = [
   ['/datasets', page(['counts', 'datasets'], () => import('./features/datasets/List.svelte'))],
   [
     '/datasets/:id',
-    page(['counts', 'datasets', 'fields', 'predict'], () => import('./features/datasets/DatasetPage.svelte')),
+    page(
+      ['counts', 'datasets', 'fields', 'predict', 'runs'],
+      () => import('./features/datasets/DatasetPage.svelte'),
+    ),
   ],
   ['/datasets/:dataset/second-reading', drawn],
   [
