@@ -516,6 +516,20 @@ def folded(values: Sequence[float], pooled: Metric, name: str = "accuracy") -> M
     return with_folds(whole, parts, [80] * len(parts), n_images=100).metrics[name]
 
 
+def test_a_calibration_line_through_few_images_hardly_widens_the_interval_of_all() -> None:
+    pooled = Metric(value=0.84, low=0.35, high=1.33)
+    lines = [(2.54, -0.07, 5.14), (13.1, -4.84, 31.05), (0.85, -0.74, 2.45), (3.18, -0.51, 6.87)]  # of 25 images each
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
+    parts = [
+        replace(nothing, n=25, metrics={"calibration_slope": Metric(value=value, low=low, high=high)})
+        for value, low, high in lines
+    ]
+    whole = replace(nothing, n=100, metrics={"calibration_slope": pooled})
+    wide = with_folds(whole, parts, [75] * 4, n_images=100)["calibration_slope"]
+    assert 0 < (wide.low or 0) < 0.35
+    assert 1.33 < (wide.high or 0) < 1.8
+
+
 def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of_all() -> None:
     values, pooled = [0.8, 0.9, 0.85, 0.95, 0.75], Metric(value=0.85, low=0.77, high=0.91)
     wide = folded(values, pooled)

@@ -569,8 +569,8 @@ class _Widening:
         n_defined = len(values) or self.n_folds
         weights = np.ones(len(values))
         if scale == "real":  # a calibration line through few images is far less precise than their number says
-            variances = [_variance(each) or np.inf for each in of_folds]
-            weights = np.minimum(1.0, n_defined * of_pooled / np.array(variances))
+            expected = n_defined * of_pooled
+            weights = np.minimum(1.0, expected / np.array([_variance(each) or expected for each in of_folds]))
         center = float(np.average(values, weights=weights)) if weights.any() else 0.0
         squares = float((weights * np.square(values - center)).sum())
         freedom = max(len(values) - 1, 0)

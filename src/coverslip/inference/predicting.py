@@ -280,6 +280,8 @@ def predict_opened(
     for each in data.notes:
         emit(Noted.of(each))
     _note_other_pixels(run, classifier, (record.plan for record in data.records), emit)
+    if classifier.card.ood is None:
+        emit(Noted.of(note("unfamiliar-not-known", decides_all=not classifier.card.uncertain_below)))
     training_images = TrainingImageCounter(run)
     settings = {
         "coverslip": __version__,

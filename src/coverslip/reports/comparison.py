@@ -128,8 +128,14 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
     row = next((row for row in numbers[0].differences if row.name == primary), None) if numbers else None
     if row is None or row.value is None:
         return ""
-    sentence = _conclusion_of_two(row, rows[0].name, rows[1].name, pairs[0])
-    return sentence if pairs[0].has_same_rule else f"{sentence} {text('comparison-different-rules')}"
+    sentences = [_conclusion_of_two(row, rows[0].name, rows[1].name, pairs[0])]
+    for by_other_labels in numbers[1:]:
+        of_other = next(each for each in by_other_labels.differences if each.name == primary)
+        first, second = (reported.number(each, of_other.digits) for each in (of_other.first, of_other.second))
+        sentences.append(text("comparison-by-second-labels", first=first, second=second))
+    if not pairs[0].has_same_rule:
+        sentences.append(text("comparison-different-rules"))
+    return " ".join(sentences)
 
 
 def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> str:

@@ -35,6 +35,7 @@ _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
 _SIGNIFICANT = 0.05  # adjusted p-value below which a difference is stated
 _MOST_DETECTABLE = 0.3  # difference that a check of the error rates can find, above which finding none says little
+_FAR_OUTSIDE = 0.1  # of a single sample below 0 or above 1, and more than its standard error
 _OUTSIDE = 0.01  # of means below 0 or above 1, which is stated
 _STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
 
@@ -128,14 +129,35 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield shift_words(summary.label_shift)
-    if summary.comparisons:
-        yield from _means_outside(summary, summary.classes)
+    names = shown_classes(summary)
+    yield from (_means_outside if summary.comparisons else _samples_outside)(summary, names)
     if summary.is_corrected:
         metrics = [each.classes[name].corrected for each in summary.samples for name in summary.classes]
         reasons = [each.reason for each in metrics if each.reason]
         reasons.sort(key=lambda reason: reason.parameters.get("share", 0))
         for reason in {reason.code: reason for reason in reasons}.values():  # of samples, that with the largest share
             yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
+
+
+def _samples_outside(summary: Summary, names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each class with values that are far below 0 or above 1, which are not shown."""
+    for name in names:
+        outside = []
+        for sample in summary.samples:
+            of_class = sample.classes[name]
+            if of_class.unclipped is not None and of_class.standard_error is not None:
+                excess = max(of_class.unclipped - 1, -of_class.unclipped)
+                outside += [(excess, sample)] if excess > max(_FAR_OUTSIDE, of_class.standard_error) else []
+        if outside:
+            _, farthest = max(outside, key=lambda pair: pair[0])
+            yield text(
+                "summary-samples-outside",
+                name=name,
+                n_outside=len(outside),
+                n_samples=len(summary.samples),
+                sample=str(farthest.sample),
+                value=100 * (farthest.classes[name].unclipped or 0),
+            )
 
 
 def _means_outside(summary: Summary, names: Sequence[str]) -> Iterator[str]:

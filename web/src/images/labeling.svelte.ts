@@ -168,7 +168,7 @@ export class Labeling {
       this.listed.refresh();
       const notice = this.#show(text);
       const name = ([image]: readonly Image[]) => {
-        if (image && this.#notice === notice)
+        if (image && !image.is_excluded && this.#notice === notice)
           this.#show(`${text} ${labelText(image.image_id, image.label ?? words.noClass)}`);
       };
       if (rows.length === 1) void this.listed.source.read(rows).then(name, () => undefined);

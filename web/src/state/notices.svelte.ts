@@ -54,7 +54,7 @@ class Notices {
   }
 
   leavePage(): void {
-    this.list = this.list.filter((notice) => !notice.action?.isOfPage);
+    this.list = this.list.filter((notice) => !notice.action?.isOfPage && !notice.isOfLabel);
   }
 
   #add(notice: Omit<Notice, 'id'>): number {

@@ -452,9 +452,10 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield finding_case("finding-class-not-in-training", names=some(missing), classes=list(missing))
 
 
-def unlabeled(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
-    """Find images without a label among labeled images."""
-    n = sum(record.label is None for record in dataset.records)
+def unlabeled(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find readable images without a label among labeled images."""
+    pairs = zip(dataset.records, scan.facts, strict=True)
+    n = sum(record.label is None and not isinstance(fact, Unreadable) for record, fact in pairs)
     if n and dataset.classes:
         yield finding_case("finding-unlabeled", n=n)
 

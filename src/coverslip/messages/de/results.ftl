@@ -733,6 +733,8 @@ comparison-not-significant = Auf { $n_images ->
        *[other] { $n_images } Testbildern
     }{ $by_labels }: Der Unterschied von „{ $first }“ ({ $of_first }) zu „{ $second }“ ({ $of_second }) in { $metric } ist nicht statistisch signifikant, { $size } ({ $interval }).
 
+comparison-by-second-labels = Mit den Labels des zweiten Trainings sind es { $first } und { $second }.
+
 comparison-different-rules = Die beiden verwenden verschiedene Entscheidungsregeln.
 
 comparison-of-several = „{ $best }“ hat den besten Wert von { $metric } ({ $value }).{ $n_significant ->

@@ -58,7 +58,7 @@ export const fields: Texts['fields'] = {
     predictions: 'Zurück zu den Vorhersagen',
   },
   howTo:
-    'Klicken Sie auf ein Objekt, um es auszuwählen. Strg und Klick fügt Objekte hinzu. Halten Sie Umschalt gedrückt und umfahren Sie mehrere Objekte. Ein Doppelklick öffnet die Bildansicht.',
+    'Klicken Sie auf ein Objekt, um es auszuwählen. Strg und Klick fügt Objekte hinzu. Halten Sie Umschalt gedrückt und umfahren Sie mehrere Objekte. Ein Doppelklick öffnet die Bildansicht. Die Schaltflächen über dem Gesichtsfeld schließen Objekte aus, verbinden, trennen und zeichnen sie.',
   howToOne: 'Klicken Sie auf ein Objekt, um es auszuwählen. Ein Doppelklick öffnet die Bildansicht.',
   keysTitle: 'Tasten der Gesichtsfelder',
   keyList: [
@@ -69,7 +69,7 @@ export const fields: Texts['fields'] = {
     ['Umschalt + Ziehen im Gesichtsfeld', 'Ein Lasso zeichnen: Die Objekte darin kommen zur Auswahl hinzu'],
     ['Strg + A, Esc', 'Alle Objekte des Gesichtsfelds auswählen oder keines'],
     ['Eingabetaste, Doppelklick', 'Die Bildansicht des Objekts öffnen'],
-    ['Strg + Z, Strg + Umschalt + Z', 'Änderung eines Labels rückgängig machen oder wiederholen'],
+    ['Strg + Z, Strg + Umschalt + Z', 'Änderung von Labels oder Objekten rückgängig machen oder wiederholen'],
     ['+  −  *', 'Vergrößern, verkleinern, das Gesichtsfeld an das Fenster anpassen'],
     ['?', 'Diese Liste anzeigen'],
   ],
@@ -236,6 +236,7 @@ export const fields: Texts['fields'] = {
         one: 'Auf das Gesichtsfeld anwenden',
         other: `Auf alle ${count(n)} Gesichtsfelder anwenden`,
       }),
+    afterwards: 'Danach korrigieren Sie einzelne Objekte: ausschließen, verbinden, trennen und zeichnen.',
     earlier: (n) => `Die ${objects(n)} vom letzten Mal öffnen`,
     preview: 'Vorschau der Objekte',
     finder: 'Objektsuche',

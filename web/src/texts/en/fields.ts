@@ -49,7 +49,7 @@ export const fields = {
     predictions: 'Back to the predictions',
   },
   howTo:
-    'Click an object to select it. Ctrl and click adds objects. Hold Shift and draw around several objects. Double-click opens the viewer.',
+    'Click an object to select it. Ctrl and click adds objects. Hold Shift and draw around several objects. Double-click opens the viewer. The buttons above the field exclude, merge, split and draw objects.',
   howToOne: 'Click an object to select it. Double-click opens the viewer.',
   keysTitle: 'Keys of the fields',
   keyList: [
@@ -60,7 +60,7 @@ export const fields = {
     ['Shift + drag on the field', 'Draw a lasso: the objects inside are added to the selection'],
     ['Ctrl + A, Escape', 'Select all objects of the field, or none'],
     ['Enter, double-click', 'Open the viewer of the object'],
-    ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a label change'],
+    ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a change of labels or objects'],
     ['+  −  *', 'Zoom in, zoom out, fit the field to the window'],
     ['?', 'Show this list'],
   ] as [string, string][],
@@ -222,6 +222,7 @@ export const fields = {
     excludeEdge: 'Exclude objects at the edge of the field',
     settings: 'Settings of the finder',
     apply: (n: number) => plural(n, { one: 'Apply to the field', other: `Apply to all ${count(n)} fields` }),
+    afterwards: 'Then correct single objects: exclude, merge, split and draw them.',
     earlier: (n: number) => `Open the ${objects(n)} of the last time`,
     preview: 'Preview of the objects',
     finder: 'Finder',
