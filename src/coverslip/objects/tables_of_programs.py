@@ -146,13 +146,13 @@ def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) 
     if kind.name == "cellprofiler":
         recognized = _without_name_of_objects("" if name in mapping.values() else name for name in table.columns)
     columns: dict[str, Column] = {}
-    unit = choices.unit or _unit_in_cells(table)
+    unit = _unit_in_cells(table)
     for meaning in dict.fromkeys((*OBJECT_MEANINGS, *kind.columns)):
         is_chosen = meaning in mapping
         at = find_column(table.columns if is_chosen else recognized, meaning, kind, mapping, ABSOLUTE)
         if at is not None and (is_chosen or at not in (column.index for column in columns.values())):
             name = table.columns[at]
-            is_in_um = base_and_unit(name)[1] == "um" if unit is None else unit == "um"
+            is_in_um = (choices.unit or base_and_unit(name)[1] or unit) == "um"
             columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
     is_number_chosen = any(meaning in POSITIONS and _is_number(name) for meaning, name in mapping.items())
     if is_number_chosen and _are_values(table.columns):

@@ -119,8 +119,7 @@ def assumption_of(summary: Summary) -> str:
     shift = summary.label_shift
     if shift is None or shift.violated or shift.detectable > _MOST_DETECTABLE:
         return summary.assumption
-    has_other_errors = bool(summary.comparisons) and any(_means_outside(summary, summary.classes))
-    return summary.assumption if has_other_errors else f"{summary.assumption} {shift_words(shift)}"
+    return summary.assumption if any(_outside(summary)) else f"{summary.assumption} {shift_words(shift)}"
 
 
 def warnings_of(summary: Summary) -> Iterator[str]:
@@ -129,8 +128,7 @@ def warnings_of(summary: Summary) -> Iterator[str]:
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield shift_words(summary.label_shift)
-    names = shown_classes(summary)
-    yield from (_means_outside if summary.comparisons else _samples_outside)(summary, names)
+    yield from _outside(summary)
     if summary.is_corrected:
         metrics = [each.classes[name].corrected for each in summary.samples for name in summary.classes]
         reasons = [each.reason for each in metrics if each.reason]
@@ -139,13 +137,23 @@ def warnings_of(summary: Summary) -> Iterator[str]:
             yield text("proportions-some-not-corrected", is_all=_correction(summary) == "none", reason=reason)
 
 
+def _outside(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each class with values below 0 or above 1: means that are compared, else single samples."""
+    return (_means_outside if summary.comparisons else _samples_outside)(summary, shown_classes(summary))
+
+
+def _is_outside(mean: float) -> bool:
+    return not -_OUTSIDE < mean < 1 + _OUTSIDE
+
+
 def _samples_outside(summary: Summary, names: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each class with values that are far below 0 or above 1, which are not shown."""
-    for name in names:
+    for name in (each for each in names if is_corrected(summary.samples, each)):
         outside = []
         for sample in summary.samples:
             of_class = sample.classes[name]
-            if of_class.unclipped is not None and of_class.standard_error is not None:
+            is_shown = of_class.shown.value == of_class.corrected.value
+            if is_shown and of_class.unclipped is not None and of_class.standard_error is not None:
                 excess = max(of_class.unclipped - 1, -of_class.unclipped)
                 outside += [(excess, sample)] if excess > max(_FAR_OUTSIDE, of_class.standard_error) else []
         if outside:
@@ -168,7 +176,7 @@ def _means_outside(summary: Summary, names: Sequence[str]) -> Iterator[str]:
         outside = [
             text("summary-mean-of-condition", condition=each, mean=100 * mean)
             for each, mean in means.items()
-            if each is not None and not -_OUTSIDE < mean < 1 + _OUTSIDE
+            if each is not None and _is_outside(mean)
         ]
         if outside:
             yield text("summary-means-outside", name=name, means=", ".join(outside))
@@ -203,10 +211,13 @@ def result_of(summary: Summary, name: str) -> str:
     difference, sign = clearest.difference, -1 if (clearest.difference.value or 0) < 0 else 1
     points = 100 * abs(difference.value or 0)
     low, high = (100 * sign * (end or 0) for end in (difference.low, difference.high)[::sign])
-    if any(_means_outside(summary, [name])):  # a difference that is not that of the proportions shown, nor possible
+    of_condition = values_by_condition(summary.samples, name)
+    if any(_is_outside(fmean(of_condition[each])) for each in clearest.conditions if of_condition.get(each)):
+        # The tested difference may not be possible: state that of the proportions shown, if the interval contains it.
+        low, high = max(low, -100.0), min(max(high, -100.0), 100.0)
         shown = {each.condition: each.classes[name].shown.value or 0 for each in summary.conditions}
-        points = 100 * abs(shown[clearest.conditions[1]] - shown[clearest.conditions[0]])
-        low, high = max(low, -100.0), min(high, 100.0)
+        of_shown = 100 * sign * (shown[clearest.conditions[1]] - shown[clearest.conditions[0]])
+        points = of_shown if low <= of_shown <= high else min(points, 100.0)
     p = clearest.p_holm
     return text(
         "proportions-result",

@@ -516,14 +516,16 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
 def _n_needed(shares: Sequence[Metric]) -> int:
     """Return the images of a class at which an interval is about as wide as an exact one of 30; 0 if all have so many.
 
-    Intervals that include the differences between groups or folds are wider, and need more images.
+    Intervals that include the differences between folds are wider, and need more images. Groups need more groups.
     """
     needed = 0
     for share in shares:
         n, (low, high) = share.n_images or 0, _ends(share)
         first, last = exact_ends(share.value or 0, n) if n else (0.0, 1.0)
-        enough = _ENOUGH * max(1.0, (high - low) / (last - first)) ** 2
-        needed = max(needed, 10 * math.ceil(enough / 10 - 0.1) if n < enough else 0)
+        ratio = 1.0 if share.n_groups else max(1.0, (high - low) / (last - first))
+        # The width falls with the number of images if all or none are right, else with its square root.
+        enough = 10 * math.ceil(_ENOUGH * ratio ** (1 if share.value in (0, 1) else 2) / 10 - 0.1)
+        needed = max(needed, enough if n < enough else 0)
     return needed
 
 

@@ -85,8 +85,9 @@ export function score(value: number | null | undefined, digits = 3): string {
 export function metricWords(metric: MetricValue): { value: string; interval: string } {
   const digits = digitsOf(metric.low, metric.high);
   if (metric.is_bound) {
+    // The end is rounded up.
     const scale = 10 ** digits;
-    const end = Math.ceil(Number(((metric.high ?? 0) * scale).toFixed(6))) / scale; // rounded up
+    const end = metric.high == null ? null : Math.ceil(Number((metric.high * scale).toFixed(6))) / scale;
     return { value: `≤\u00a0${score(end, digits)}`, interval: '' };
   }
   return {

@@ -255,10 +255,10 @@ unusual-images = { $n_images ->
        *[other] { $n_images } Bilder
     }: { $observation }.
 
-unfamiliar-not-known = coverslip kann nicht erkennen, welche Bilder den Trainingsbildern unähnlich sind, weil der Klassifikator zu wenige davon hatte{ $decides_all ->
-        [true] , und auch nicht, welche Vorhersagen unsicher sind
+unfamiliar-not-known = coverslip kann nicht erkennen, welche Bilder den Trainingsbildern unähnlich sind, weil der Klassifikator zu wenige davon hatte.{ $decides_all ->
+        [true] {" "}Keine Vorhersage wird als unsicher markiert.
        *[false] {""}
-    }. Prüfen Sie einige Vorhersagen.
+    } Prüfen Sie einige Vorhersagen.
 
 unfamiliar-images = { $n_images ->
         [one] { $n_images } von { $n_predicted } Bildern ist
@@ -411,7 +411,7 @@ summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) } % in { $
 summary-samples-outside = In { $n_outside } von { $n_samples ->
         [one] { $n_samples } Probe
        *[other] { $n_samples } Proben
-    } läge der korrigierte Anteil von „{ $name }“ unter 0 % oder über 100 % ({ NUMBER($value, maximumFractionDigits: 1) } % in { $sample }) und ist darauf begrenzt: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings. Geben Sie einigen Bildern ein Label (Stichprobe).
+    } läge der korrigierte Anteil von „{ $name }“ unter 0 % oder über 100 % ({ NUMBER($value, maximumFractionDigits: 1) } % in { $sample }) und ist als 0 % oder 100 % angegeben: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings. Geben Sie einigen Bildern ein Label (Stichprobe).
 
 summary-means-outside = Die korrigierten Werte von „{ $name }“ haben einen Mittelwert von { $means }: Der Klassifikator macht dort wahrscheinlich andere Fehler als auf den Testbildern seines Trainings, oder die Proben haben wenige Bilder. Tests und Effektstärken sind die dieser Mittelwerte, Anteile aber auf 0 % bis 100 % begrenzt. Geben Sie einigen Bildern ein Label (Stichprobe).
 

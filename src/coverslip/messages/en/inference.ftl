@@ -255,10 +255,10 @@ unusual-images = { $n_images ->
        *[other] { $n_images } images
     }: { $observation }.
 
-unfamiliar-not-known = coverslip cannot tell which images are unlike the training images, because the classifier had too few of these{ $decides_all ->
-        [true] , nor which predictions are uncertain
+unfamiliar-not-known = coverslip cannot tell which images are unlike the training images, because the classifier had too few of these.{ $decides_all ->
+        [true] {" "}It marks no prediction as uncertain.
        *[false] {""}
-    }. Check some predictions.
+    } Check some predictions.
 
 unfamiliar-images = { $n_images ->
         [one] { $n_images } of { $n_predicted } images is
@@ -411,7 +411,7 @@ summary-mean-of-condition = { NUMBER($mean, maximumFractionDigits: 1) }% in { $c
 summary-samples-outside = In { $n_outside } of { $n_samples ->
         [one] { $n_samples } sample
        *[other] { $n_samples } samples
-    }, the corrected proportion of “{ $name }” would be below 0% or above 100% ({ NUMBER($value, maximumFractionDigits: 1) }% in { $sample }), and is limited to it: the classifier probably makes other errors there than on the test images of its run. Label some images (spot check).
+    }, the corrected proportion of “{ $name }” would be below 0% or above 100% ({ NUMBER($value, maximumFractionDigits: 1) }% in { $sample }), and is shown as 0% or 100%: the classifier probably makes other errors there than on the test images of its run. Label some images (spot check).
 
 summary-means-outside = The corrected values of “{ $name }” have a mean of { $means }: the classifier probably makes other errors there than on the test images of its run, or the samples have few images. Tests and effect sizes are of these means, but proportions are limited to 0% to 100%. Label some images (spot check).
 

@@ -733,7 +733,7 @@ comparison-not-significant = On { $n_images ->
        *[other] { $n_images } test images
     }{ $by_labels }, the difference in { $metric } from “{ $first }” ({ $of_first }) to “{ $second }” ({ $of_second }) is not statistically significant: { $size } ({ $interval }).
 
-comparison-by-second-labels = By the labels of the second run, it is { $first } and { $second }.
+comparison-by-second-labels = By the labels of the second run, the values are { $first } and { $second }.
 
 comparison-different-rules = The two use different decision rules.
 

@@ -286,7 +286,11 @@ def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
     training = run.parent_run if run.is_evaluation else run
     files = [run.metrics_file, run.environment_file, run.checks_file, training.metrics_file, training.training_file]
-    files += [training.test_set_accesses_file, *(each.metrics_file for each in training.evaluations)]
+    files += [
+        training.test_set_accesses_file,
+        run.adaptation_file,
+        *(each.metrics_file for each in training.evaluations),
+    ]
     return _headline(run.folder, language(), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 

@@ -450,8 +450,8 @@ export const results: typeof english = {
       images: 'Bilder geändert',
     },
     isDone: 'Ein neueres Training enthält diese Änderungen:',
-    repeatsFolds:
-      'Dieses Training wiederholt ein früheres mit neuen Folds. Wenn Sie Labels nach dessen Vorhersagen korrigiert haben, können die Ergebnisse zu hoch sein, weil falsche Labels, die zu einem Klassifikator passen, nicht gefunden werden.',
+    splitsAnew:
+      'Dieses Training wiederholt ein früheres mit einer neuen Aufteilung. Wenn Sie Labels nach dessen Vorhersagen korrigiert haben, können die Ergebnisse zu hoch sein, weil falsche Labels, die zu einem Klassifikator passen, nicht gefunden werden.',
     keepsSplit:
       'Dieses Training behält die Aufteilung eines früheren Trainings bei, damit Sie die beiden vergleichen können.',
     keepsSplitOfDeleted:

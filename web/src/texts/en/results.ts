@@ -456,8 +456,8 @@ export const results = {
       images: 'images changed',
     },
     isDone: 'A newer training includes these changes:',
-    repeatsFolds:
-      'This run repeats an earlier one with new folds. If you corrected labels after seeing its predictions, results can be too high, because wrong labels that agree with a classifier are not found.',
+    splitsAnew:
+      'This run repeats an earlier one with a new split. If you corrected labels after seeing its predictions, results can be too high, because wrong labels that agree with a classifier are not found.',
     keepsSplit: 'This run keeps the split of an earlier run, so that you can compare the two.',
     keepsSplitOfDeleted:
       'This run keeps the split of an earlier run. The two cannot be compared, because the earlier run was deleted or has no results.',
