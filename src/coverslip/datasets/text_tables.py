@@ -276,9 +276,8 @@ def layout_of(head: str) -> tuple[str, int]:
     return _First(head[starts[n_comments] :].lstrip("\r\n"), separators).separator, n_skipped + n_comments
 
 
-_TITLE = re.compile(
-    r"(?:[ \t]*\r?\n)*[^\n,;\t]+[,;\t]*\r?\n=+[,;\t]*\r?\n"
-)  # the name of a table above a line, as Imaris writes it
+# The name of a table above a line, as Imaris writes it.
+_TITLE = re.compile(r"(?:[ \t]*\r?\n)*[^\n,;\t]+[,;\t]*\r?\n=+[,;\t]*\r?\n")
 
 
 def without_hash(column: str) -> str:

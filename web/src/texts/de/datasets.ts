@@ -528,7 +528,7 @@ export const datasets: Texts['datasets'] = {
     },
     skipped: (n) => `${count(n)} früher gezogen, ohne Label`,
     estimateHelp:
-      'Die Genauigkeit auf zufälligen Bildern von denen, die beim Einschalten kein Label hatten, nicht nur von den übrigen, mit 95-%-Konfidenzintervall. An ihre Labels wird nicht angepasst. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',
+      'Die Genauigkeit auf zufälligen Bildern von denen, die beim Einschalten kein Label hatten, nicht nur von den übrigen, mit 95-%-Konfidenzintervall. An ihre Labels wird nicht angepasst. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Testbilder, die ausgeschlossen sind oder früher gezogen und ohne Label, sind vielleicht die schwierigen.',
     reserved: (n, total) => `Testdaten: ${count(n)} von ${count(total)} mit Label`,
     reservedHelp:
       'Bilder, die eine Reihenfolge anbietet, sind öfter selten oder mehrdeutig als die des Datensatzes; Metriken auf ihnen sind verzerrt. Die reservierten Testbilder sind zufällig und werden ohne Vorhersage gezeigt. Die mit Label sind die Testdaten von Trainings.',

@@ -58,7 +58,7 @@ export const fields: Texts['fields'] = {
     predictions: 'Zurück zu den Vorhersagen',
   },
   howTo:
-    'Klicken Sie auf ein Objekt, um es auszuwählen. Strg und Klick fügt Objekte hinzu. Halten Sie Umschalt gedrückt und umfahren Sie mehrere Objekte. Ein Doppelklick öffnet die Bildansicht. Die Schaltflächen über dem Gesichtsfeld schließen Objekte aus, verbinden, trennen und zeichnen sie.',
+    'Klicken Sie auf ein Objekt, um es auszuwählen. Strg und Klick fügt Objekte hinzu. Halten Sie Umschalt gedrückt und umfahren Sie mehrere Objekte. Ein Doppelklick öffnet die Bildansicht. Schaltflächen schließen Objekte aus, verbinden, trennen und zeichnen sie.',
   howToOne: 'Klicken Sie auf ein Objekt, um es auszuwählen. Ein Doppelklick öffnet die Bildansicht.',
   keysTitle: 'Tasten der Gesichtsfelder',
   keyList: [

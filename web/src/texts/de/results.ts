@@ -317,6 +317,7 @@ export const results: typeof english = {
         isInverted ? 'Hell und dunkel werden in neuen Bildern vertauscht.' : '',
       ].join(' '),
     begin: 'Anpassen',
+    nLabels: (n) => `Labels für die Anpassung: ${count(n)}. Mindestens 10 sind nötig, besser 20.`,
     next: 'Klassifikator anpassen …',
   },
   evaluations: {

@@ -505,7 +505,7 @@ export const datasets = {
     },
     skipped: (n: number) => `${count(n)} drawn earlier, not labeled`,
     estimateHelp:
-      'The accuracy on random images of those without a class when live was switched on, not only of the remaining ones, with its 95% confidence interval. Their labels are not fitted. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
+      'The accuracy on random images of those without a class when live was switched on, not only of the remaining ones, with its 95% confidence interval. Their labels are not fitted. If you stop as soon as you like the number, it is too high. Test images that are excluded, or drawn earlier and not labeled, may be the difficult ones.',
     reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,
     reservedHelp:
       'Images that an order offers contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random, and shown without a prediction. Labeled ones are the test set of trainings.',

@@ -49,7 +49,7 @@ export const fields = {
     predictions: 'Back to the predictions',
   },
   howTo:
-    'Click an object to select it. Ctrl and click adds objects. Hold Shift and draw around several objects. Double-click opens the viewer. The buttons above the field exclude, merge, split and draw objects.',
+    'Click an object to select it. Ctrl and click adds objects. Hold Shift and draw around several objects. Double-click opens the viewer. Buttons exclude, merge, split and draw objects.',
   howToOne: 'Click an object to select it. Double-click opens the viewer.',
   keysTitle: 'Keys of the fields',
   keyList: [

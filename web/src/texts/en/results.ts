@@ -321,6 +321,7 @@ export const results = {
         isInverted ? 'Dark and bright are swapped in new images.' : '',
       ].join(' '),
     begin: 'Adapt',
+    nLabels: (n: number) => `Labels for the adaptation: ${count(n)}. At least 10 are needed, better 20.`,
     next: 'Adapt the classifier …',
   },
   evaluations: {
