@@ -93,7 +93,8 @@ def test_excluded_images_are_neither_counted_nor_trained_on_until_they_are_inclu
     reported = read_run(find_job(workspace, run).folder)
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
     assert f"3 {text('excluded-by-hand')}" in methods(reported)[0]
-    assert "3 images of the dataset were excluded by users." in [reason.claim for reason in verdict_of_run(reported).reasons]
+    claims = [reason.claim for reason in verdict_of_run(reported).reasons]
+    assert "3 images of the dataset were excluded by users." in claims
     exported = "".join(labels.table_lines(workspace, dataset_id))
     assert exported.count(",excluded") == 3  # as `coverslip train` reads it
 
