@@ -59,8 +59,8 @@ def test_each_folder_is_a_domain_of_the_name_it_was_given(app: App, labs: tuple[
     dataset = opened(app, (here, "Basel"), (there, None))
     assert (dataset["state"], dataset["n_images"], counts(dataset)) == ("ready", 18, {"Basel": 6, "cells-2": 12})
     assert dataset["sources"] == [
-        {"path": str(here), "is_made": False, "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
-        {"path": str(there), "is_made": False, "is_missing": False, "domain": None, "domains": ["cells-2"]},
+        {"path": str(here), "contains": None, "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
+        {"path": str(there), "contains": None, "is_missing": False, "domain": None, "domains": ["cells-2"]},
     ]
     shown = app.get(f"lists/{dataset['id']}/rows", domain="Basel")
     assert len(shown["items"]) == 6

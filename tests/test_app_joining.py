@@ -194,7 +194,7 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     assert preview == {"counts": {**NONE, "n_new": 2}, **expected}
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
-    assert [source["is_made"] for source in joined["sources"]] == [False, True]
+    assert [source["contains"] for source in joined["sources"]] == [None, "corrections"]
     assert joined["groups"]["n_groups"] == 3
     split = app.preview("split", cells["id"], recipe={})
     sides = [*split["folds"]] or split["parts"]

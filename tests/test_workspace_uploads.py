@@ -92,6 +92,7 @@ def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path
     assert uploaded["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
     dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
     assert (dataset["kind"], dataset["name"], dataset["n_images"], dataset["state"]) == ("upload", "Mine", 4, "ready")
+    assert [source["contains"] for source in dataset["sources"]] == ["upload"]
     assert [each["name"] for each in dataset["classes"]] == ["<script>", "Zelle α"]
     assert app.refused("POST", f"uploads/{upload}/finish", {})["status"] == 409
     assert app.refused("DELETE", f"uploads/{upload}")["status"] == 409

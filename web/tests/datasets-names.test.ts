@@ -13,7 +13,7 @@ function namesIn(...folders: readonly [name: string, folder: string | null][]): 
     kind: path === null ? ('upload' as const) : ('folders' as const),
     created: CREATED,
     sources: [
-      { path: path ?? `/app/uploads/${n}`, is_made: false, is_missing: false, domain: null, domains: [] },
+      { path: path ?? `/app/uploads/${n}`, contains: null, is_missing: false, domain: null, domains: [] },
     ],
   }));
   const names = namesOf(datasets);

@@ -450,8 +450,9 @@ class SourceState(DocumentedFields):
 
     path: str
     """Absolute."""
-    is_made: bool
-    """Whether coverslip wrote this table of corrected predictions."""
+    contains: Literal["corrections", "objects", "upload"] | None
+    """What coverslip saved there: corrected images of a prediction, objects of fields, or uploaded files; null for a path
+    that the user chose."""
     is_missing: bool
     """Whether it is missing: renamed, removed or on a disconnected disk."""
     domain: str | None
@@ -611,8 +612,14 @@ def _fields_of(workspace: Workspace, connection: Connection, row: AnyRow) -> str
 def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
-    is_made = Path(path).parent == workspace.snapshots
-    return SourceState(printable(path), is_made, is_missing, domain, [name for name in domains if name])
+    contains: Literal["corrections", "objects", "upload"] | None = None
+    if Path(path).is_relative_to(workspace.snapshots):
+        contains = "corrections"
+    elif Path(path).is_relative_to(workspace.objects):
+        contains = "objects"
+    elif Path(path).is_relative_to(workspace.uploads):
+        contains = "upload"
+    return SourceState(printable(path), contains, is_missing, domain, [name for name in domains if name])
 
 
 def _groups_of(row: AnyRow) -> Groups:

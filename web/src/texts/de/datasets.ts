@@ -198,7 +198,11 @@ export const datasets: Texts['datasets'] = {
     perDomain: 'Bilder pro Domäne',
     domain:
       'Eine Domäne ist die Herkunft von Bildern, etwa ein Labor, ein Mikroskop oder ein Tag. Ergebnisse werden für alle Bilder zusammen und für jede Domäne angegeben.',
-    corrected: 'Korrigierte Bilder einer Vorhersage',
+    contains: {
+      corrections: 'Korrigierte Bilder einer Vorhersage',
+      objects: 'In Gesichtsfeldern gefundene Objekte',
+      upload: 'Hochgeladene Dateien',
+    },
     add: 'Weiteren Ordner hinzufügen',
     addThis: 'Diesen Ordner hinzufügen',
     change: 'Ordner hinzufügen, umbenennen oder entfernen',

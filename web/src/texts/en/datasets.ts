@@ -192,7 +192,11 @@ export const datasets = {
     perDomain: 'Images per domain',
     domain:
       'A domain is the origin of images, such as a laboratory, a microscope or a day. Results are reported for all images together and for each domain.',
-    corrected: 'Corrected images of a prediction',
+    contains: {
+      corrections: 'Corrected images of a prediction',
+      objects: 'Objects found in fields of view',
+      upload: 'Uploaded files',
+    },
     add: 'Add another folder',
     addThis: 'Add this folder',
     change: 'Add, rename or remove folders',

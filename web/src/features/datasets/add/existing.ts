@@ -19,10 +19,10 @@ export function datasetOf(datasets: readonly Dataset[], sources: readonly Source
 export function recentFolders(datasets: readonly Dataset[]): [path: string, name: string][] {
   const places = new Map<string, string>();
   for (const { kind, name, sources } of datasets)
-    for (const { path, is_made } of INTERNAL_KINDS.includes(kind) ? [] : sources) {
+    for (const { path, contains } of INTERNAL_KINDS.includes(kind) ? [] : sources) {
       const folder = folderOf(path);
       const own = folder.split(/[\\/]/).at(-1) || folder;
-      if (!is_made && !places.has(folder)) places.set(folder, sources.length > 1 ? own : name);
+      if (!contains && !places.has(folder)) places.set(folder, sources.length > 1 ? own : name);
     }
   return [...places].slice(0, N_RECENT);
 }
