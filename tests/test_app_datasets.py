@@ -305,6 +305,8 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
 
 @pytest.mark.slow
 def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) -> None:
+    from coverslip.workspace.store.workspace import open_workspace
+
     cells = save_cells(tmp_path / "cells")
     dataset = app.open(cells)
     where = f"datasets/{dataset['id']}"
@@ -316,6 +318,8 @@ def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) ->
     assert restarted.positions(f"{where}", label="odd") == [0, 1]
     assert restarted.undo(change)["rows"] == restarted.rows(where)[:2]
     assert restarted.positions(f"{where}", label="odd") == []
+    elsewhere = App(open_workspace(tmp_path / "home", (save_cells(tmp_path / "others"),)))
+    assert [source["is_missing"] for source in elsewhere.get(where)["sources"]] == [True]
 
 
 @pytest.mark.slow

@@ -31,7 +31,6 @@ from coverslip.workspace.store.rows import (
     class_order,
     dataset_row,
     is_annotated,
-    missing_sources,
     source_paths,
     table_choices,
 )
@@ -451,10 +450,11 @@ class SourceState(DocumentedFields):
     path: str
     """Absolute."""
     contains: Literal["corrections", "objects", "upload"] | None
-    """What coverslip saved there: corrected images of a prediction, objects of fields, or uploaded files; null for a path
-    that the user chose."""
+    """What coverslip saved there: corrected images of a prediction, objects of fields, or uploaded files; null if the
+    user chose the path."""
     is_missing: bool
-    """Whether it is missing: renamed, removed or on a disconnected disk."""
+    """Whether it cannot be read: renamed, removed, on a disconnected disk, or outside the folders that the app may
+    read."""
     domain: str | None
     """The given name of its domain; null: the name of its folder."""
     domains: list[str]
@@ -564,14 +564,11 @@ def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]
 
 def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
-    missing = missing_sources(row)
     names = class_order(row.class_names, counts["classes"])
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[
-            _source_state(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources
-        ],
+        sources=[_source_state(workspace, row, **source) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labeled=row.is_labeled,
@@ -609,9 +606,10 @@ def _fields_of(workspace: Workspace, connection: Connection, row: AnyRow) -> str
     return None
 
 
-def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
+def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
+    is_missing = row.opened is not None and not workspace.may_read(Path(path))  # samples may not be drawn yet
     contains: Literal["corrections", "objects", "upload"] | None = None
     if Path(path).is_relative_to(workspace.snapshots):
         contains = "corrections"

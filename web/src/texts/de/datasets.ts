@@ -183,10 +183,10 @@ export const datasets: Texts['datasets'] = {
   missing: {
     title: (n) =>
       plural(n, {
-        one: 'Der Ordner dieses Datensatzes fehlt.',
-        other: 'Mehrere Ordner dieses Datensatzes fehlen.',
+        one: 'Der Ordner dieses Datensatzes kann nicht gelesen werden.',
+        other: 'Mehrere Ordner dieses Datensatzes können nicht gelesen werden.',
       }),
-    text: 'Der Ordner wurde umbenannt, verschoben oder gelöscht, oder sein Datenträger ist nicht verbunden. Labels und Ergebnisse bleiben erhalten. Wenn Sie den Ordner wiederherstellen, geht diese Seite von selbst weiter. Wenn Sie ihn verschoben haben, wählen Sie den neuen Ort.',
+    text: 'Der Ordner wurde umbenannt, verschoben oder gelöscht, sein Datenträger ist nicht verbunden, oder die App wurde ohne Zugriff darauf gestartet (coverslip app --root ORDNER). Labels und Ergebnisse bleiben erhalten. Wenn Sie den Ordner wiederherstellen, geht diese Seite von selbst weiter. Wenn Sie ihn verschoben haben, wählen Sie den neuen Ort.',
     choose: 'Neuen Ort wählen …',
     chooseTitle: 'Neuer Ort des Ordners',
     chooseText: 'Wählen Sie den Ordner mit denselben Bildern. Sein bisheriger Ort:',

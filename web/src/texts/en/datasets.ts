@@ -177,10 +177,10 @@ export const datasets = {
   missing: {
     title: (n: number) =>
       plural(n, {
-        one: 'The folder of this dataset is missing.',
-        other: 'Several folders of this dataset are missing.',
+        one: 'The folder of this dataset cannot be read.',
+        other: 'Several folders of this dataset cannot be read.',
       }),
-    text: 'The folder was renamed, moved or deleted, or its disk is not connected. Labels and results stay. If you restore the folder, this page continues on its own. If you moved it, choose its new location.',
+    text: 'The folder was renamed, moved or deleted, its disk is not connected, or the app was started without access to it (coverslip app --root FOLDER). Labels and results stay. If you restore the folder, this page continues on its own. If you moved it, choose its new location.',
     choose: 'Choose the new location …',
     chooseTitle: 'New location of the folder',
     chooseText: 'Choose the folder that has the same images. Its previous location:',
