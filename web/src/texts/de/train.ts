@@ -86,9 +86,9 @@ export const train: Texts['train'] = {
     choices: {
       'first-look': {
         title: 'Erster Eindruck',
-        text: 'Sofort-Klassifikator auf Bildern mit halber Seitenlänge. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
+        text: 'Sofort-Klassifikator auf Bildern mit der halben üblichen Seitenlänge. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
       },
-      good: { title: 'Gut', text: 'Sofort-Klassifikator auf Bildern in voller Größe.' },
+      good: { title: 'Gut', text: 'Sofort-Klassifikator auf Bildern in der Größe, für die das Netz gebaut ist.' },
       best: {
         title: 'Bestes Ergebnis',
         text: 'Zeigt zuerst den Sofort-Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern (Feinabstimmung).',

@@ -89,9 +89,9 @@ export const train = {
     choices: {
       'first-look': {
         title: 'First look',
-        text: 'Instant classifier of images of half the side. Shows how well the classes can be distinguished.',
+        text: 'Instant classifier of images of half the usual side. Shows how well the classes can be distinguished.',
       },
-      good: { title: 'Good', text: 'Instant classifier of images of full size.' },
+      good: { title: 'Good', text: 'Instant classifier of images of the size that the network is made for.' },
       best: {
         title: 'Best',
         text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
