@@ -88,7 +88,10 @@ export const train: Texts['train'] = {
         title: 'Erster Eindruck',
         text: 'Sofort-Klassifikator auf Bildern mit der halben üblichen Seitenlänge. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
       },
-      good: { title: 'Gut', text: 'Sofort-Klassifikator auf Bildern in der Größe, für die das Netz gebaut ist.' },
+      good: {
+        title: 'Gut',
+        text: 'Sofort-Klassifikator auf Bildern in der Größe, für die das Netz gebaut ist.',
+      },
       best: {
         title: 'Bestes Ergebnis',
         text: 'Zeigt zuerst den Sofort-Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern (Feinabstimmung).',
