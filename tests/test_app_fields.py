@@ -384,6 +384,14 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     assert "finder-of-other-version" in codes
     assert "other-pixels" not in codes  # series are fields
     monkeypatch.undo()
+    # Corrections of the last one count in its fields, excluded objects do not.
+    first, second = (tables[0][f"{names[1]}#{k}"][0] for k in (1, 2))
+    other = next(name for name in card.classes if name != first)
+    app.send("PUT", f"lists/{prediction}/rows/9/correction", {"label": other})
+    app.send("PUT", f"lists/{prediction}/rows/10/correction", {"label": None, "excluded": "unusable"})
+    counted = decided - Counter([first, second]) + Counter([other])
+    corrected = app.get(f"lists/{prediction}/fields")["items"][1]
+    assert (corrected["n_objects"], Counter(corrected["decisions"])) == (8, counted)
 
 
 @pytest.mark.exhaustive

@@ -718,9 +718,12 @@ class JobImages(ImageList[Row]):
         """Return the table of the images; those with a decision without excluded ones, as they are counted."""
         is_excluded = self._is_excluded
         if kind_of(self.job).has_measurements:
-            is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
+            is_corrected, decided = results.c.row_id.in_(among_integers(self._relabeled)), results.c.decision
         else:
             is_corrected = results.c.row_id.in_(self._answered)
+            is_answer = (corrections.c.job_id == self.job.id) & (corrections.c.row_id == results.c.row_id)
+            answer = select(corrections.c.label).where(is_answer, ~corrections.c.is_excluded).scalar_subquery()
+            decided = func.coalesce(answer, results.c.decision)
         return FilteredImages(
             row_id=results.c.row_id,
             position=results.c.row_id,
@@ -738,6 +741,7 @@ class JobImages(ImageList[Row]):
                 "warning": results.c.warning.is_not(None) & ~is_excluded,
             },
             condition=self.is_of_job if filters.decision is None else self.is_of_job & ~is_excluded,
+            decided=decided,
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, null, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.text_tables import is_table
@@ -42,9 +42,10 @@ class FieldOfView(DocumentedFields):
     name: str
     """The name of its file, with its time point and z-plane if any."""
     n_objects: int
-    """Of a dataset: without excluded ones."""
+    """Without excluded ones."""
     decisions: dict[str, int]
-    """The number of predicted objects of each class or decision, without corrections; empty: they are not predicted."""
+    """The number of objects of each corrected class, else of each predicted class or decision; empty: they are not
+    predicted."""
     version: str
     """Changes with the file; give it as ?v= to cache tiles permanently."""
 
@@ -106,7 +107,7 @@ def list_fields(listed: ImageList[Any], paging: Paging) -> Page[FieldOfView]:
     """Return the fields of view of a list, in the order of their first objects; none if its images are no objects."""
     with read_transaction(listed.workspace.engine) as connection:
         gallery = listed.gallery(connection, Filters())
-        of_field = (gallery.file, *_plane(gallery), gallery.named.get("decision", null()))
+        of_field = (gallery.file, *_plane(gallery), gallery.decided)
         grouped = select(func.min(gallery.position).label("first"), _n_objects(gallery), *of_field)
         grouped = grouped.where(gallery.condition, _is_object(gallery)).group_by(*of_field).order_by("first")
         firsts_of: dict[tuple[Any, ...], int] = {}  # Any: file and plane
@@ -148,7 +149,7 @@ def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:
         query = _rows_in_field(connection, listed, row_id)
         first = connection.execute(query.limit(1)).scalar_one()
         gallery = listed.gallery(connection, Filters())
-        decision = gallery.named.get("decision", null()).label("decision")
+        decision = gallery.decided.label("decision")
         counted = query.with_only_columns(decision, _n_objects(gallery)).order_by(None).group_by(decision)
         decisions: dict[str, int] = {name or "": n for name, n in connection.execute(counted)}
         (item,) = listed.items(connection, [first])
@@ -175,8 +176,8 @@ def field_outlines(listed: ImageList[Any], row_id: int) -> FieldOutlines:
 
 
 def _n_objects(gallery: FilteredImages) -> ColumnElement[int]:
-    """Return the number of objects that count: of a prediction also excluded ones, whose decisions are shown."""
-    return func.count() if "decision" in gallery.named else func.count().filter(~gallery.only["excluded"])
+    """Return the number of objects without excluded ones."""
+    return func.count().filter(~gallery.only["excluded"])
 
 
 def _plane(gallery: FilteredImages) -> tuple[ColumnElement[Any], ...]:  # Any: a number, or how planes are combined

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, null, select, true, tuple_
 
 from coverslip.datasets.index.classes import with_classes
 from coverslip.datasets.index.records import Part
@@ -144,6 +144,7 @@ class FilteredImages:
         names: for orders by name, all names of the column in order; images without a name are last.
         condition: the condition for all images of the gallery.
         in_part: the condition for images of the requested set.
+        decided: the corrected class, else the predicted class or decision; null without predictions.
     """
 
     row_id: ColumnElement[int]
@@ -157,6 +158,7 @@ class FilteredImages:
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     condition: ColumnElement[bool] = field(default_factory=true)
     in_part: ColumnElement[bool] | None = None
+    decided: ColumnElement[Any] = field(default_factory=null)  # Any: text, or none
 
 
 def matching_query(gallery: FilteredImages, filters: Filters, after: int | None = None) -> Select[Any]:

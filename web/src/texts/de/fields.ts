@@ -44,11 +44,11 @@ export const fields: Texts['fields'] = {
   unreadable: 'Ohne Vorhersage',
   probability: (low, high) => `${low} bis ${high}`,
   showInField: 'Im Gesichtsfeld anzeigen',
-  perField: 'Vorhergesagte Klassen je Gesichtsfeld',
+  perField: 'Klassen je Gesichtsfeld',
   perFieldHelp: (n) =>
     n
-      ? `Schraffiert: ${objects(n)} ohne entschiedene Klasse (unsicher oder ungewohnt). Korrekturen sind nicht enthalten.`
-      : 'Korrekturen sind nicht enthalten.',
+      ? `Schraffiert: ${objects(n)} ohne entschiedene Klasse (unsicher oder ungewohnt). Korrekturen sind enthalten, ausgeschlossene Objekte nicht.`
+      : 'Korrekturen sind enthalten, ausgeschlossene Objekte nicht.',
   allFields: (n) => `Alle ${ofFields(n)} anzeigen`,
   openFields: 'Gesichtsfelder ansehen',
   title: (name) => `Gesichtsfelder von ${name}`,

@@ -35,11 +35,11 @@ export const fields = {
   unreadable: 'Not predicted',
   probability: (low: string, high: string) => `${low} to ${high}`,
   showInField: 'Show in its field',
-  perField: 'Predicted classes per field',
+  perField: 'Classes per field',
   perFieldHelp: (n: number) =>
     n
-      ? `Hatched: ${objects(n)} without a decided class (uncertain or unfamiliar). Corrections are not included.`
-      : 'Corrections are not included.',
+      ? `Hatched: ${objects(n)} without a decided class (uncertain or unfamiliar). Corrections are included, excluded objects are not.`
+      : 'Corrections are included, excluded objects are not.',
   allFields: (n: number) => `Show all ${ofFields(n)}`,
   openFields: 'View fields',
   title: (name: string) => `Fields of ${name}`,
