@@ -84,6 +84,7 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]
     assert (results["action"], results["adapt_to"]) == ("adapt", dataset)
+    assert results["adapted_run"] == unchecked["id"]
     # Of an adapted training, the first one is adapted; here to images of an external test that fails.
     assert client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json() == preview
     exchanged = (*CLASSES[1:], CLASSES[0])
@@ -93,6 +94,7 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert (results["action"], results["adapt_to"]) == ("adapt", wrong)
     again = client.post(f"{API}/runs/{job['id']}/adaptations", json={"dataset_id": wrong}).json()
+    assert client.get(f"{API}/jobs/{test}/results").json()["adapted_run"] == again["id"]
     parent = Path(client.get(f"{API}/jobs/{run}").json()["folder"])
     record = cs.open_run(ended(client, again["id"], 300)["folder"]).adaptation
     assert record is not None

@@ -21,6 +21,7 @@ from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, 
 from coverslip.workspace.store.rows import AnyRow, refuse_unready, source_paths, table_choices
 from coverslip.workspace.store.tables import jobs
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.results import adapted_from
 from coverslip.workspace.workers import WorkerPool
 
 _PICTURE_PX, _GAP_PX = 96, 4
@@ -159,9 +160,9 @@ def queue_adaptation(
 def _first_run(workspace: Workspace, run_id: str) -> str:
     """Return the ID of the training that was adapted; of the training itself if it was not, or that one is not here."""
     job = find_job(workspace, run_id, "train")
-    if job.run.adaptation is None or "--" not in job.command:
+    if not (adapted := adapted_from(job)):
         return run_id
-    first = job.command[job.command.index("--") + 1]
+    first, *_ = adapted
     with workspace.engine.connect() as connection:
         is_first = (jobs.c.folder == first) & (jobs.c.state != "removed")
         return connection.execute(select(jobs.c.id).where(is_first)).scalar() or run_id

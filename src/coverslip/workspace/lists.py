@@ -717,13 +717,14 @@ class JobImages(ImageList[Row]):
     def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images; those with a decision without excluded ones, as they are counted."""
         is_excluded = self._is_excluded
+        decided: ColumnElement[Any] = results.c.decision
         if kind_of(self.job).has_measurements:
-            is_corrected, decided = results.c.row_id.in_(among_integers(self._relabeled)), results.c.decision
+            is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
         else:
             is_corrected = results.c.row_id.in_(self._answered)
             is_answer = (corrections.c.job_id == self.job.id) & (corrections.c.row_id == results.c.row_id)
             answer = select(corrections.c.label).where(is_answer, ~corrections.c.is_excluded).scalar_subquery()
-            decided = func.coalesce(answer, results.c.decision)
+            decided = func.coalesce(answer, decided)
         return FilteredImages(
             row_id=results.c.row_id,
             position=results.c.row_id,

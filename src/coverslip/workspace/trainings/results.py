@@ -95,6 +95,8 @@ class EvaluationResults(Measurement):
     """Results of a run on an external test set."""
 
     comparable: list[ComparableEvaluation]
+    adapted_run: str | None = None
+    """The latest adaptation of the classifier to these images; null: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,8 @@ class Results(Measurement):
     adapt_to: str | None = None
     """If the action is to adapt the classifier: the dataset of the latest external test that fails, or of the
     adaptation. null: these images are in no dataset."""
+    adapted_run: str | None = None
+    """The latest other adaptation to this dataset; null: there is none."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -126,7 +130,10 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     with workspace.engine.connect() as connection:
         n_reserved, n_labeled = reserved_counts(connection, job.dataset_id or "")
     adapt_to = _dataset_to_adapt_to(workspace, job) if results.action == "adapt" else None
-    return replace(results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapt_to=adapt_to)
+    adapted_run = _latest_adaptation(workspace, job, adapt_to)
+    return replace(
+        results, n_reserved=n_reserved, n_reserved_labeled=n_labeled, adapt_to=adapt_to, adapted_run=adapted_run
+    )
 
 
 def _dataset_to_adapt_to(workspace: Workspace, job: Job) -> str | None:
@@ -134,12 +141,31 @@ def _dataset_to_adapt_to(workspace: Workspace, job: Job) -> str | None:
     for test in all_jobs(workspace, "evaluate", jobs.c.classifier_id == job.id):  # the newest first
         if test.run.is_measured and evaluation_results_of(workspace, test.id).action == "adapt":
             return test.dataset_id
-    if job.run.adaptation is None or "--" not in job.command:  # it was added to the app
+    if job.run.adaptation is None or not (adapted := adapted_from(job)):
         return None
-    _, *sources = job.command[job.command.index("--") + 1 :]
+    _, *sources = adapted
     with workspace.engine.connect() as connection:
         rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
     return next((row.id for row in rows if source_paths(row) == sources), None)
+
+
+def _latest_adaptation(workspace: Workspace, job: Job, dataset_id: str | None) -> str | None:
+    """Return the latest other adaptation of a training, or of the one that was adapted, to the images of a dataset."""
+    with workspace.engine.connect() as connection:
+        is_dataset = (datasets.c.id == dataset_id) & datasets.c.removed.is_(None)
+        row = connection.execute(select(datasets).where(is_dataset)).one_or_none()
+    if row is None:
+        return None
+    first, *_ = adapted_from(job) or [str(job.folder)]
+    adapted = [first, *source_paths(row)]
+    others = (each for each in all_jobs(workspace, "train") if each.id != job.id)  # the newest first
+    return next((each.id for each in others if adapted_from(each) == adapted), None)
+
+
+def adapted_from(job: Job) -> list[str]:
+    """Return the folder of the training that was adapted, and the images; none: it is no adaptation of the app."""
+    is_adaptation = "adapt" in job.command[:3] and "--" in job.command
+    return list(job.command[job.command.index("--") + 1 :]) if is_adaptation else []
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
@@ -158,7 +184,10 @@ def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> Evaluatio
         _stamp(job.run),
         lambda: EvaluationResults(**_measurement(read_evaluation(job.folder)), comparable=[]),
     )
-    return replace(results, comparable=_comparable(workspace, job))
+    adapted_run = None
+    if results.action == "adapt" and job.classifier_id is not None:
+        adapted_run = _latest_adaptation(workspace, find_job(workspace, job.classifier_id), job.dataset_id)
+    return replace(results, comparable=_comparable(workspace, job), adapted_run=adapted_run)
 
 
 def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:

@@ -319,6 +319,7 @@ export const results: typeof english = {
     begin: 'Anpassen',
     nLabels: (n) => `Labels für die Anpassung: ${count(n)}. Mindestens 10 sind nötig, besser 20.`,
     next: 'Klassifikator anpassen …',
+    latest: 'Angepassten Klassifikator öffnen',
   },
   evaluations: {
     title: 'Externe Testsets',

@@ -323,6 +323,7 @@ export const results = {
     begin: 'Adapt',
     nLabels: (n: number) => `Labels for the adaptation: ${count(n)}. At least 10 are needed, better 20.`,
     next: 'Adapt the classifier …',
+    latest: 'Open the adapted classifier',
   },
   evaluations: {
     title: 'External test sets',
