@@ -3,8 +3,8 @@ import {
   markedEpoch,
   selectionText,
   finalOf,
-  instantOf,
   keyOf,
+  validatedInstant,
   byPrediction,
 } from '../src/features/runs/live/trainings';
 import type { Training } from '../src/api/runs';
@@ -79,12 +79,20 @@ test('example images are grouped by predicted class, correct ones first', () => 
 test('folds have scores; the final classifier has its number of images and no scores', () => {
   const scores = { seconds: 1, val_accuracy: 0.9, val_macro_f1: 0.8 };
   const none = { seconds: 1, val_accuracy: null, val_macro_f1: null };
-  const folds = [1, 2].map((k) => ({ ...training(k), instant: { ...scores, seconds: k } }));
+  const folds = [0.9, 0.7].map((val_accuracy, k) => ({
+    ...training(k + 1),
+    instant: { ...scores, val_accuracy },
+  }));
   const during = { n_folds: 2, trainings: folds };
-  expect([finalOf(during), instantOf(during)]).toEqual([undefined, folds[1]!.instant]);
+  const ofFolds = { accuracy: expect.closeTo(0.8), macroF1: expect.closeTo(0.8), nFolds: 2 };
+  expect(finalOf(during)).toBeUndefined();
+  expect(validatedInstant(during)).toEqual(ofFolds);
   const last = { ...training(null), parts: { n_train: 720, n_val: 0, n_test: 0 } };
   const begun = { n_folds: 2, trainings: [...folds, last] };
-  expect([finalOf(begun), instantOf(begun)]).toEqual([last, null]);
-  expect(instantOf({ n_folds: 2, trainings: [...folds, { ...last, instant: none }] })).toEqual(none);
+  expect(finalOf(begun)).toBe(last);
+  expect(validatedInstant({ n_folds: 2, trainings: [...folds, { ...last, instant: none }] })).toEqual(
+    ofFolds,
+  );
+  expect(validatedInstant({ n_folds: 0, trainings: [{ ...last, instant: none }] })).toBeNull();
   expect(finalOf({ n_folds: 0, trainings: [last] })).toBeUndefined();
 });

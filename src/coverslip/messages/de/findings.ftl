@@ -59,7 +59,7 @@ finding-unreadable = { $n ->
        *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: „{ $first }“: { $reason }).
     }
     .title = Nicht lesbar
-    .do = Wenn Sie diese Bilder brauchen, legen Sie fehlende Dateien an ihren Ort, und kopieren oder exportieren Sie die anderen noch einmal.
+    .do = Wenn Sie diese Bilder brauchen, legen Sie fehlende Dateien an ihren Ort, und kopieren oder exportieren Sie die anderen noch einmal. Sonst ist nichts zu tun: Sie werden ausgelassen.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } Bild hat dieselben Pixel wie ein Bild mit einem anderen Label. Es wird ausgeschlossen, bis die Labels übereinstimmen.
@@ -69,12 +69,12 @@ finding-conflicting-labels = { $n ->
     .do = Entscheiden Sie, welches Label richtig ist.
 
 finding-duplicates = { $n_images ->
-        [one] Dieselben Pixel wie ein anderes Bild hat { $n_images } Bild
-       *[other] Dieselben Pixel wie ein anderes Bild haben { $n_images } Bilder
-    } in { $n_clusters ->
-        [one] { $n_clusters } Menge von Duplikaten.
-       *[other] { $n_clusters } Mengen von Duplikaten.
-    }
+        [one] { $n_images } Bild hat
+       *[other] { $n_images } Bilder haben
+    } dieselben Pixel wie ein anderes Bild, in { $n_clusters ->
+        [one] { $n_clusters } Menge
+       *[other] { $n_clusters } Mengen
+    }.
     .title = Gleiche Pixel, gleiche Klasse
     .do = Wenn diese Duplikate nicht beabsichtigt sind, schließen Sie sie aus. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
     .limit = Die Aufteilung hielt solche Duplikate im selben Set.

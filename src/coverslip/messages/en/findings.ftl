@@ -56,7 +56,7 @@ finding-unreadable = { $n ->
        *[other] { $n } images cannot be read and will be excluded (first: '{ $first }': { $reason }).
     }
     .title = Cannot be read
-    .do = If you need these images, put missing files in their place, and copy or export the others again.
+    .do = If you need these images, put missing files in their place, and copy or export the others again. Otherwise nothing is to be done: they are left out.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } image has the same pixels as an image with another label. It will be excluded until the labels agree.
@@ -66,12 +66,12 @@ finding-conflicting-labels = { $n ->
     .do = Decide which label is right.
 
 finding-duplicates = { $n_images ->
-        [one] { $n_images } image
-       *[other] { $n_images } images
-    } in { $n_clusters ->
-        [one] { $n_clusters } set of duplicates
-       *[other] { $n_clusters } sets of duplicates
-    } have the same pixels as another image.
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } the same pixels as another image, in { $n_clusters ->
+        [one] { $n_clusters } set
+       *[other] { $n_clusters } sets
+    }.
     .title = Same pixels, same class
     .do = If these duplicates are not intended, exclude them. The split keeps them in the same set, but the image counts more than once.
     .limit = The split kept such duplicates in the same set.

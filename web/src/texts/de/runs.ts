@@ -68,6 +68,7 @@ export const runs: Texts['runs'] = {
     ready: 'Ein erster Klassifikator ist bereit',
     first: 'Erste Ergebnisse',
     preliminary: 'vorläufig',
+    meanOfFolds: (n) => plural(n, { one: 'Aus dem ersten Fold.', other: `Mittel aus ${count(n)} Folds.` }),
     preliminaryText:
       'Diese Ergebnisse sind auf Validierungsbildern berechnet, nach denen das Training Entscheidungen trifft. Die endgültigen Ergebnisse werden am Ende auf Testbildern berechnet.',
     sinceStart: (time) => `${time} seit dem Start`,

@@ -413,6 +413,8 @@ export const datasets = {
           : nAdvice
             ? 'Yes. Nothing is wrong; there is advice below.'
             : 'Yes. All images can be read, and there are no duplicates and no contradictory labels.',
+    labels:
+      'Labels are not checked here. After a training, its images have the filter “Suspected label errors”.',
     notYet: 'Nothing was found so far.',
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',

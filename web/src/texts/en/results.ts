@@ -208,6 +208,7 @@ export const results = {
       label: 'labeled',
       probability: (share: string) => `probability ${share}`,
       anyClass: 'All classes',
+      limitOfFold: 'Each fold has its own limit below which a prediction is uncertain.',
       filterLabel: 'True class',
       filterPredicted: 'Predicted class',
     },

@@ -1,5 +1,5 @@
 import { counts } from './counts';
-import { count, decimal } from '../language';
+import { count, decimal, plural } from '../language';
 import { results } from './results';
 import type { RunState } from '../../api/runs';
 
@@ -70,6 +70,8 @@ export const runs = {
     ready: 'A first classifier is ready',
     first: 'First results',
     preliminary: 'preliminary',
+    meanOfFolds: (n: number) =>
+      plural(n, { one: 'Of the first fold.', other: `Means of ${count(n)} folds.` }),
     preliminaryText:
       'These results are computed on validation images, which training uses to make choices. The final results are computed on test images at the end.',
     sinceStart: (time: string) => `${time} since the start`,

@@ -15,11 +15,22 @@ export function finalOf({
   return n_folds ? trainings.find(({ fold, is_pretraining }) => fold === null && !is_pretraining) : undefined;
 }
 
-/** The latest instant classifier. With cross-validation, it is that of a fold until the final training. */
-export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Training['instant'] {
-  const final = finalOf(run);
-  if (final) return final.instant;
-  return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
+/**
+ * The results of the instant classifier on validation images; with cross-validation, the means of the folds so far. The
+ * final training has no such images. Null: none yet.
+ */
+export function validatedInstant({ n_folds, trainings }: Pick<RunDetail, 'n_folds' | 'trainings'>) {
+  const measured = trainings.flatMap(({ instant, is_pretraining }) =>
+    instant && instant.val_accuracy !== null && !is_pretraining ? [instant] : [],
+  );
+  if (!measured.length) return null;
+  const mean = (values: readonly (number | null)[]) =>
+    values.reduce<number>((sum, value) => sum + (value ?? 0), 0) / measured.length;
+  return {
+    accuracy: mean(measured.map((each) => each.val_accuracy)),
+    macroF1: mean(measured.map((each) => each.val_macro_f1)),
+    nFolds: n_folds ? measured.length : 0,
+  };
 }
 
 type MarkedEpoch = { epoch: number; word: string } | null;
