@@ -1,0 +1,331 @@
+"""coverslip against well-known trainers: the same images of 96 px, the same initial weights, each tuned as documented.
+
+A cell is one training on n images of a dataset, and the prediction of about 1,000 images of other groups, with one
+seed. The seed divides the groups and draws the training images. Each peer (benchmarks/peers) runs as a child process
+in its own virtual environment, without labels of test images. All start from the ImageNet weights of EfficientNet-Lite0
+that coverslip contains. The probabilities are measured here, alike for all. Cells that FOLDER contains are not computed
+again: repeat the command to resume. The processor seconds include start-up and prediction. Set OMP_NUM_THREADS; times
+are of one thread if it is 1. Defaults of coverslip were chosen on other divisions of these datasets, and the settings of
+the peers on training images of three of them. Images: COVERSLIP_DATA, default ../shared/data.
+
+    OMP_NUM_THREADS=1 python benchmarks/against_peers.py FOLDER [--sets NAME…] [--sizes N…] [--seeds N] [--peers NAME…]
+
+`--summarize` computes no cells. The averages over datasets are of the datasets and seeds that all peers have.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from _records import Json, Record
+from finetuning import DATA, SETS, rows_of
+
+RECORD = Record(
+    "coverslip against well-known trainers",
+    ["src/coverslip/training", "src/coverslip/experiments", "benchmarks/peers"],
+)
+PEERS_FOLDER = Path(__file__).resolve().parent / "peers"
+FIVE_SETS = ("blood_pbc", "chromosomes_gband", "blood_malaria", "nuclei_mitocheck", "pap_herlev")
+SIDE_PX = 96
+TEST_SHARE = 0.4  # of the images, in whole groups
+MOST_TESTED = 1000
+FEWEST = 4  # training images of a class, if there are as many
+METRICS = ("macro_f1", "accuracy", "log_loss", "calibration_error")
+COSTS = ("processor_s", "peak_mib")
+TORCH = ("torch==2.13.0", "torchvision==0.28.0")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A script of benchmarks/peers, its arguments, and the packages of its environment; none: that of coverslip."""
+
+    script: str
+    arguments: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+PEERS = {
+    "scikit-learn": Peer("sklearn_peer", (), (*TORCH, "timm==1.0.31", "scikit-learn==1.9.1")),
+    "coverslip good": Peer("coverslip_peer", ("good",)),
+    "LP-FT": Peer("lp_ft_peer", (), (*TORCH, "timm==1.0.31", "scikit-learn==1.9.1")),
+    "fastai": Peer("fastai_peer", (), (*TORCH, "timm==1.0.31", "fastai==2.8.12")),
+    "AutoGluon": Peer("autogluon_peer", (), (*TORCH, "autogluon.multimodal==1.6.3")),
+    "coverslip best": Peer("coverslip_peer", ("best",)),
+}
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What identifies a cell."""
+
+    name: str  # of the dataset
+    n: int
+    seed: int
+    peer: str
+
+    def file(self, folder: Path) -> Path:
+        words = f"{self.name} {self.n} {self.seed} {self.peer}".lower()
+        return folder / "cells" / f"{words.replace(' ', '-')}.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of images, environments and cells")
+    parser.add_argument("--sets", nargs="+", default=list(FIVE_SETS), choices=SETS)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[100, 400], metavar="N", help="training images")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--summarize", action="store_true", help="only print the table of the cells in FOLDER")
+    RECORD.add_option(parser)
+    options = parser.parse_args()
+    keys = [
+        Key(name, n, seed, peer)
+        for n in options.sizes
+        for seed in range(options.seeds)
+        for name in options.sets
+        for peer in options.peers
+    ]
+    folder = options.folder.resolve()
+    missing = [] if options.summarize else [key for key in keys if not key.file(folder).is_file()]
+    failed = [key for key in missing if not compute(key, folder)]
+    cells = {key: json.loads(key.file(folder).read_text()) for key in keys if key.file(folder).is_file()}
+    print_table(cells, options.peers)
+    print_losses(cells, options.peers)
+    for n in options.sizes:
+        add_averages({key: cell for key, cell in cells.items() if key.n == n}, n)
+    RECORD.write()
+    if failed:
+        raise SystemExit(f"Failed: {'; '.join(f'{key.name} {key.n} {key.seed} {key.peer}' for key in failed)}")
+
+
+# The cells
+
+
+def compute(key: Key, folder: Path) -> bool:
+    """Run a peer, and write the file of the cell; return whether the peer succeeded."""
+    peer = PEERS[key.peer]
+    python, weights = environment(key.peer, folder), initial_weights(folder)
+    train, test = divide(small_images(key.name, folder), key.n, key.seed)
+    classes = sorted({row["label"] for row in train})
+    (folder / "logs").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary, log_file(key, folder).open("w") as log:
+        write_table(train, ("path", "label", "group"), Path(temporary) / "train.csv")
+        write_table(test, ("path",), Path(temporary) / "test.csv")
+        command = [python, PEERS_FOLDER / f"{peer.script}.py", temporary, weights, str(key.seed), *peer.arguments]
+        started = time.perf_counter()
+        with subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as child:
+            _, status, used = os.wait4(child.pid, 0)  # with the children of the child
+            child.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.perf_counter() - started
+        if child.returncode:
+            print(f"{key}: exit code {child.returncode}, see {log_file(key, folder)}", file=sys.stderr, flush=True)
+            return False
+        with (Path(temporary) / "probabilities.csv").open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+    assert header == classes
+    cell = {
+        "format_version": 1,
+        "packages": peer.packages,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_classes": len(classes),
+        **measure(np.array(rows, dtype=float), np.array([classes.index(row["label"]) for row in test])),
+        "processor_s": used.ru_utime + used.ru_stime,
+        "wall_s": wall_s,
+        "peak_mib": used.ru_maxrss / 1024,  # of the largest process
+        "probabilities": rows,
+    }
+    file_of_cell = key.file(folder)
+    file_of_cell.parent.mkdir(exist_ok=True)
+    part = file_of_cell.with_suffix(".part")
+    part.write_text(json.dumps(cell), encoding="utf-8")
+    part.replace(file_of_cell)
+    shown = {name: round(cell[name], 3) for name in (*METRICS, *COSTS)}
+    print(f"{key}: {shown}", file=sys.stderr, flush=True)
+    return True
+
+
+def log_file(key: Key, folder: Path) -> Path:
+    return folder / "logs" / key.file(folder).with_suffix(".txt").name
+
+
+def measure(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    from coverslip.evaluation.calibration import expected_calibration_error
+    from coverslip.evaluation.table import score
+
+    probability = probability / probability.sum(axis=1, keepdims=True)  # written digits
+    scores = score(probability, label, names=("macro_f1", "accuracy", "log_loss"))
+    return {**scores, "calibration_error": expected_calibration_error(probability, label)}
+
+
+def environment(name: str, folder: Path) -> Path:
+    """Return the Python program of a peer, after its packages are installed. Equal packages have one environment."""
+    packages = PEERS[name].packages
+    if not packages:
+        return Path(sys.executable)
+    first = next(peer for peer, record in PEERS.items() if record.packages == packages)
+    place = folder / "environments" / first.lower()
+    if not (place / "ready").is_file():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
+        subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
+        (place / "ready").touch()
+    return place / "bin" / "python"
+
+
+def initial_weights(folder: Path) -> Path:
+    """Return a file of timm's format with the weights of EfficientNet-Lite0 that coverslip contains."""
+    file = folder / "tf_efficientnet_lite0.pth"
+    if not file.is_file():
+        import torch
+
+        from coverslip.models.weights import local_weights
+
+        weights = local_weights("efficientnet_lite0")
+        assert weights is not None
+        torch.save(dict(weights.tensors), file)
+    return file
+
+
+def small_images(name: str, folder: Path) -> list[Row]:
+    """Return path, label and group of all images of a dataset as PNG files of 96 px, after they are written once."""
+    from PIL import Image
+
+    from coverslip.images.decoding import read_preprocessed_image
+    from coverslip.images.preprocessing import Preprocessing
+    from coverslip.images.reading import ReadPlan
+
+    table = folder / "images" / f"{name}.csv"
+    if not table.is_file():
+        group = SETS[name].group
+        (folder / "images" / name).mkdir(parents=True, exist_ok=True)
+        rows = []
+        for i, row in enumerate(rows_of(DATA / SETS[name].source)):
+            file = folder / "images" / name / f"{i:05}.png"
+            image = read_preprocessed_image(Path(row["path"]), ReadPlan(), Preprocessing(image_size=SIDE_PX))
+            Image.fromarray(image.pixels).save(file)
+            rows.append({"path": str(file), "label": row["label"], "group": row[group] if group else file.stem})
+        write_table(rows, ("path", "label", "group"), table)
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(rows: Iterable[Row], columns: Sequence[str], file: Path) -> None:
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def divide(rows: list[Row], n: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """Return about n images to train on, and up to 1,000 of other groups to test on, which do not depend on n.
+
+    Each class has at least four training images, and the other training images follow the proportions of classes.
+    """
+    draw = random.Random(seed)
+    groups = sorted({row["group"] for row in rows})
+    draw.shuffle(groups)
+    by_group = defaultdict(list)
+    for row in rows:
+        by_group[row["group"]].append(row)
+    test: list[Row] = []
+    while len(test) < TEST_SHARE * len(rows):
+        test += by_group.pop(groups.pop())
+    by_label = defaultdict(list)
+    for group in groups:
+        for row in by_group[group]:
+            by_label[row["label"]].append(row)
+    n_rest, n_pool = n - FEWEST * len(by_label), sum(map(len, by_label.values()))
+    train = []
+    for label in sorted(by_label):
+        n_of_class = FEWEST + round(n_rest * len(by_label[label]) / n_pool)
+        draw.shuffle(by_label[label])
+        train += by_label[label][:n_of_class]
+    test = [row for row in test if row["label"] in by_label]
+    draw = random.Random(seed)
+    return train, draw.sample(test, min(len(test), MOST_TESTED))
+
+
+# The table
+
+
+def print_table(cells: dict[Key, Json], peers: Sequence[str]) -> None:
+    """Print a row for each dataset, size and peer: mean ± SD over seeds."""
+    headings = ("macro-F1", "accuracy", "log loss", "calibration error", "processor s", "peak memory (MiB)")
+    print(f"| dataset | n | peer | seeds | {' | '.join(headings)} |")
+    print("|---|---|---|---|" + "---|" * len(headings))
+    for name, n in dict.fromkeys((key.name, key.n) for key in sorted(cells, key=lambda key: (key.name, key.n))):
+        for peer in peers:
+            of_seeds = [cell for key, cell in cells.items() if (key.name, key.n, key.peer) == (name, n, peer)]
+            if of_seeds:
+                shown = [spread([cell[metric] for cell in of_seeds], 3) for metric in METRICS]
+                shown += [spread([cell[cost] for cell in of_seeds], 0) for cost in COSTS]
+                print(f"| {name} | {n} | {peer} | {len(of_seeds)} | {' | '.join(shown)} |")
+
+
+def spread(values: list[float], digits: int) -> str:
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"
+
+
+def print_losses(cells: dict[Key, Json], peers: Sequence[str]) -> None:
+    """Print a sentence for each peer: where each classifier of coverslip is worse, over the seeds that both have."""
+    print()
+    for coverslip in (name for name in peers if name.startswith("coverslip")):
+        for peer in (name for name in peers if not name.startswith("coverslip")):
+            losses = []
+            for metric, sign, title in (("macro_f1", 1, "macro-F1"), ("log_loss", -1, "log loss")):
+                for name, n in dict.fromkeys((key.name, key.n) for key in cells):
+                    changes = differences(cells, (name, n), coverslip, peer, metric)
+                    if changes and sign * statistics.mean(changes) < 0:
+                        losses.append(f"{title} on {name} at n = {n} ({spread(changes, 3)})")
+            print(f"- {coverslip} is worse than {peer} in: {'; '.join(losses) or 'no dataset'}.")
+
+
+def differences(
+    cells: dict[Key, Json], name_and_n: tuple[str, int], coverslip: str, peer: str, metric: str
+) -> list[float]:
+    """Return coverslip minus peer for each seed that both have."""
+    of_peer = {key.seed: cell for key, cell in cells.items() if (key.name, key.n, key.peer) == (*name_and_n, peer)}
+    return [
+        cell[metric] - of_peer[key.seed][metric]
+        for key, cell in cells.items()
+        if (key.name, key.n, key.peer) == (*name_and_n, coverslip) and key.seed in of_peer
+    ]
+
+
+def add_averages(cells: dict[Key, Json], n: int) -> None:
+    """Print and record averages of the datasets and seeds that all peers with cells of this size have."""
+    peers = [peer for peer in PEERS if any(key.peer == peer for key in cells)]
+    places = dict.fromkeys((key.name, key.seed) for key in cells)
+    common = [place for place in places if all(Key(place[0], n, place[1], peer) in cells for peer in peers)]
+    if not common:
+        return
+    print(f"\n{n} training images, {len(common)} divisions of {len({name for name, _ in common})} datasets:\n")
+    print(
+        "| peer | macro-F1 | log loss | calibration error | processor s | peak memory (MiB) |\n|---|---|---|---|---|---|"
+    )
+    for peer in peers:
+        rows = [cells[Key(name, n, seed, peer)] for name, seed in common]
+        f1, _, loss, error, seconds, memory = (statistics.mean(row[m] for row in rows) for m in (*METRICS, *COSTS))
+        print(f"| {peer} | {f1:.3f} | {loss:.3f} | {error:.3f} | {seconds:.0f} | {memory:.0f} |")
+        note = f"log loss {loss:.3f}, calibration error {error:.3f}, {seconds:.0f} processor s, {memory:.0f} MiB"
+        claim = f"Macro-F1 with {n} training images"
+        RECORD.add(claim, round(f1, 3), of=peer, n=f"{len(common)} trainings", note=note)
+
+
+if __name__ == "__main__":
+    main()

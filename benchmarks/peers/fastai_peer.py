@@ -1,0 +1,43 @@
+"""fastai: a vision learner with the rate of `lr_find`, first the head, then all layers with discriminative rates."""
+
+import math
+
+import numpy as np
+from _cell import NETWORK, declare_operators, read_cell
+
+BATCH = 16
+FROZEN_EPOCHS = 5
+IMAGES_SHOWN = 6400  # over all epochs
+MOST_EPOCHS = 30
+
+
+def main() -> None:
+    declare_operators()
+    import pandas as pd
+    from fastai.vision.all import ImageDataLoaders, aug_transforms, set_seed, vision_learner
+
+    cell = read_cell()
+    set_seed(cell.seed, reproducible=True)
+    table = pd.DataFrame({"path": cell.paths, "label": [row["label"] for row in cell.training], "is_valid": False})
+    # No choice depends on the validation loss, so that all images are trained on; fastai needs some to show a loss.
+    table = pd.concat([table, table.iloc[:BATCH].assign(is_valid=True)])
+    loaders = ImageDataLoaders.from_df(
+        table,
+        path="/",
+        valid_col="is_valid",
+        batch_tfms=aug_transforms(flip_vert=True, max_rotate=45, max_warp=0),
+        bs=BATCH,
+        num_workers=0,
+    )
+    learner = vision_learner(loaders, NETWORK, pretrained_cfg_overlay={"file": str(cell.weights)})
+    rate = learner.lr_find(show_plot=False).valley
+    n_epochs = min(MOST_EPOCHS, math.ceil(IMAGES_SHOWN / len(cell.paths)))
+    print("rate", rate, "epochs", n_epochs)
+    learner.fine_tune(n_epochs, base_lr=rate, freeze_epochs=FROZEN_EPOCHS)
+    assert list(loaders.vocab) == cell.classes
+    probability, _ = learner.get_preds(dl=loaders.test_dl(cell.test_paths))
+    cell.write(np.asarray(probability, dtype=float))
+
+
+if __name__ == "__main__":
+    main()
