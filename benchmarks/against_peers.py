@@ -5,8 +5,8 @@ seed. The seed divides the groups and draws the training images. Each peer (benc
 in its own virtual environment, without labels of test images. All start from the ImageNet weights of EfficientNet-Lite0
 that coverslip contains. The probabilities are measured here, alike for all. Cells that FOLDER contains are not computed
 again: repeat the command to resume. The processor seconds include start-up and prediction. Set OMP_NUM_THREADS; times
-are of one thread if it is 1. Defaults of coverslip were chosen on other divisions of these datasets, and the settings of
-the peers on training images of three of them. Images: COVERSLIP_DATA, default ../shared/data.
+are of one thread if it is 1. Defaults of coverslip were chosen on other divisions of these datasets, and the settings
+of peers on training images of one to three of them. Images: COVERSLIP_DATA, default ../shared/data.
 
     OMP_NUM_THREADS=1 python benchmarks/against_peers.py FOLDER [--sets NAME…] [--sizes N…] [--seeds N] [--peers NAME…]
 
@@ -315,9 +315,8 @@ def add_averages(cells: dict[Key, Json], n: int) -> None:
     if not common:
         return
     print(f"\n{n} training images, {len(common)} divisions of {len({name for name, _ in common})} datasets:\n")
-    print(
-        "| peer | macro-F1 | log loss | calibration error | processor s | peak memory (MiB) |\n|---|---|---|---|---|---|"
-    )
+    print("| peer | macro-F1 | log loss | calibration error | processor s | peak memory (MiB) |")
+    print("|---|---|---|---|---|---|")
     for peer in peers:
         rows = [cells[Key(name, n, seed, peer)] for name, seed in common]
         f1, _, loss, error, seconds, memory = (statistics.mean(row[m] for row in rows) for m in (*METRICS, *COSTS))

@@ -1,7 +1,9 @@
 """AutoGluon MultiModal: the preset `medium_quality`, with Lite0 in place of its own mobile network.
 
-Batch size and epochs are within the ranges that AutoGluon searches. With its defaults (batches of 128, 20 epochs) 80
-images are 20 steps. Validation images, which select epochs, are of other groups than those trained on.
+Rate, batch size and epochs are within the ranges that AutoGluon searches, and the other settings are those of its preset
+for object detection. With its defaults (batches of 128, 20 epochs) 80 images are 20 steps. On training images of a
+dataset, macro-F1 was .56 with the rate and patience of the preset and .78 with these (n = 100). Validation images, which
+select epochs, are of other groups than those trained on.
 """
 
 import json
@@ -49,6 +51,9 @@ def main() -> None:
             "env.num_workers": 0,
             "env.num_workers_inference": 0,
             "optim.max_epochs": EPOCHS,
+            "optim.lr": 1e-3,
+            "optim.patience": 20,  # epochs
+            "optim.val_check_interval": 1.0,  # epochs
         },
     )
     probability = predictor.predict_proba(pd.DataFrame({"image": cell.test_paths}))
