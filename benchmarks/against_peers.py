@@ -321,8 +321,8 @@ def add_averages(cells: dict[Key, Json], n: int) -> None:
         rows = [cells[Key(name, n, seed, peer)] for name, seed in common]
         f1, _, loss, error, seconds, memory = (statistics.mean(row[m] for row in rows) for m in (*METRICS, *COSTS))
         print(f"| {peer} | {f1:.3f} | {loss:.3f} | {error:.3f} | {seconds:.0f} | {memory:.0f} |")
-        note = f"log loss {loss:.3f}, calibration error {error:.3f}, {seconds:.0f} processor s, {memory:.0f} MiB"
-        claim = f"Macro-F1 with {n} training images"
+        claim = f"Macro-F1 with {n} training images (log loss, calibration error, processor s, MiB of peak memory)"
+        note = f"{loss:.3f}, {error:.3f}, {seconds:.0f}, {memory:.0f}"
         RECORD.add(claim, round(f1, 3), of=peer, n=f"{len(common)} trainings", note=note)
 
 
