@@ -1,7 +1,8 @@
 """fastai: a vision learner, first the head, then all layers with discriminative rates, and test-time augmentation.
 
-On 320 other images of blood_pbc (n = 100), macro-F1 was .59 to .62 with the rate of `lr_find` or 0.002, batches of 16 or
-64 and `lr_mult` of 10 or 100, .63 with a linear head, and .75 with the rate and `lr_mult` below (.80 with `tta`).
+On 320 other images of blood_pbc, macro-F1 was .59 to .62 with the rate of `lr_find` or 0.002, batches of 16 or 64, and
+`lr_mult` of 10 or 100 (n = 100). It was .63 with a linear head, and .75 with the rate and `lr_mult` below (.80 with
+`tta`).
 """
 
 import math
