@@ -224,10 +224,12 @@ def small_images(name: str, folder: Path) -> list[Row]:
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[str], file: Path) -> None:
-    with file.open("w", newline="", encoding="utf-8") as opened:
+    part = file.with_name(f"{file.name}.part")
+    with part.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
+    part.replace(file)
 
 
 def divide(rows: list[Row], n: int, seed: int) -> tuple[list[Row], list[Row]]:
