@@ -44,6 +44,11 @@ MOST_TESTED = 1000
 FEWEST = 4  # training images of a class, if there are as many
 METRICS = ("macro_f1", "accuracy", "log_loss", "calibration_error")
 COSTS = ("processor_s", "peak_mib")
+LOWER_IS_BETTER = {
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "processor_s": "processor seconds",
+}
 TORCH = ("torch==2.13.0", "torchvision==0.28.0")
 
 
@@ -288,13 +293,18 @@ def print_losses(cells: dict[Key, Json], peers: Sequence[str]) -> None:
     print()
     for coverslip in (name for name in peers if name.startswith("coverslip")):
         for peer in (name for name in peers if not name.startswith("coverslip")):
-            losses = []
-            for metric, sign, title in (("macro_f1", 1, "macro-F1"), ("log_loss", -1, "log loss")):
+            losses, n_compared = [], 0
+            for metric, title in (LOWER_IS_BETTER | {"macro_f1": "macro-F1"}).items():
                 for name, n in dict.fromkeys((key.name, key.n) for key in cells):
                     changes = differences(cells, (name, n), coverslip, peer, metric)
+                    n_compared += bool(changes)
+                    sign = -1 if metric in LOWER_IS_BETTER else 1
                     if changes and sign * statistics.mean(changes) < 0:
-                        losses.append(f"{title} on {name} at n = {n} ({spread(changes, 3)})")
-            print(f"- {coverslip} is worse than {peer} in: {'; '.join(losses) or 'no dataset'}.")
+                        digits = 0 if metric == "processor_s" else 3
+                        losses.append(f"{title} on {name} at n = {n} ({spread(changes, digits)})")
+            if n_compared:
+                where = "; ".join(losses) or "none"
+                print(f"- {coverslip} is worse than {peer} in {len(losses)} of {n_compared} comparisons: {where}.")
 
 
 def differences(
@@ -325,7 +335,7 @@ def add_averages(cells: dict[Key, Json], n: int) -> None:
         print(f"| {peer} | {f1:.3f} | {loss:.3f} | {error:.3f} | {seconds:.0f} | {memory:.0f} |")
         claim = f"Macro-F1 with {n} training images (log loss, calibration error, processor s, MiB of peak memory)"
         note = f"{loss:.3f}, {error:.3f}, {seconds:.0f}, {memory:.0f}"
-        RECORD.add(claim, round(f1, 3), of=peer, n=f"{len(common)} trainings", note=note)
+        RECORD.add(claim, round(f1, 3), of=peer, n=f"{len(common)} training{'s' * (len(common) > 1)}", note=note)
 
 
 if __name__ == "__main__":
