@@ -6,7 +6,8 @@ in its own virtual environment, without labels of test images. All start from th
 that coverslip contains. The probabilities are measured here, alike for all. Cells that FOLDER contains are not computed
 again: repeat the command to resume. The processor seconds include start-up and prediction. Set OMP_NUM_THREADS; times
 are of one thread if it is 1. Defaults of coverslip were chosen on other divisions of these datasets, and the settings
-of peers on training images of one to three of them. Images: COVERSLIP_DATA, default ../shared/data.
+of peers on another division of one to three of them. Images of those divisions are test images here, so that neither
+side is independent of them. Images: COVERSLIP_DATA, default ../shared/data.
 
     OMP_NUM_THREADS=1 python benchmarks/against_peers.py FOLDER [--sets NAME…] [--sizes N…] [--seeds N] [--peers NAME…]
 
