@@ -28,8 +28,9 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     dialog.get_by_text("None of them has a label").wait_for()  # the images of the prediction
     assert dialog.get_by_role("combobox").input_value() == new["id"]
     # The gallery has a key for each class of the classifier.
-    dialog.get_by_role("button", name="Label images").click()
-    page.wait_for_url("**/datasets/**only=suggested**")  # typical images first, once their features are computed
+    with page.expect_response(lambda response: "only=suggested" in response.url):  # once their features are computed
+        dialog.get_by_role("button", name="Label images").click()
+    page.wait_for_url("**/datasets/**only=suggested**")
     page.get_by_role("gridcell").first.click()
     names = [each["name"] for each in app_server.get(f"datasets/{new['id']}")["classes"]]
     assert sorted(names) == sorted(CLASSES)
