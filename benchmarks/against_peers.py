@@ -12,6 +12,7 @@ side is independent of them. Images: COVERSLIP_DATA, default ../shared/data.
     OMP_NUM_THREADS=1 python benchmarks/against_peers.py FOLDER [--sets NAME…] [--sizes N…] [--seeds N] [--peers NAME…]
 
 `--summarize` computes no cells. The averages over datasets are of the datasets and seeds that all peers have.
+coverslip's probabilities are calibrated, those of the others are as they come. Memory is that of the largest process.
 """
 
 import argparse
@@ -49,6 +50,7 @@ LOWER_IS_BETTER = {
     "log_loss": "log loss",
     "calibration_error": "calibration error",
     "processor_s": "processor seconds",
+    "peak_mib": "peak memory",
 }
 TORCH = ("torch==2.13.0", "torchvision==0.28.0")
 
@@ -295,13 +297,13 @@ def print_losses(cells: dict[Key, Json], peers: Sequence[str]) -> None:
     for coverslip in (name for name in peers if name.startswith("coverslip")):
         for peer in (name for name in peers if not name.startswith("coverslip")):
             losses, n_compared = [], 0
-            for metric, title in (LOWER_IS_BETTER | {"macro_f1": "macro-F1"}).items():
+            for metric, title in (LOWER_IS_BETTER | {"macro_f1": "macro-F1", "accuracy": "accuracy"}).items():
                 for name, n in dict.fromkeys((key.name, key.n) for key in cells):
                     changes = differences(cells, (name, n), coverslip, peer, metric)
                     n_compared += bool(changes)
                     sign = -1 if metric in LOWER_IS_BETTER else 1
                     if changes and sign * statistics.mean(changes) < 0:
-                        digits = 0 if metric == "processor_s" else 3
+                        digits = 0 if metric in COSTS else 3
                         losses.append(f"{title} on {name} at n = {n} ({spread(changes, digits)})")
             if n_compared:
                 where = "; ".join(losses) or "none"
@@ -334,7 +336,8 @@ def add_averages(cells: dict[Key, Json], n: int) -> None:
         rows = [cells[Key(name, n, seed, peer)] for name, seed in common]
         f1, _, loss, error, seconds, memory = (statistics.mean(row[m] for row in rows) for m in (*METRICS, *COSTS))
         print(f"| {peer} | {f1:.3f} | {loss:.3f} | {error:.3f} | {seconds:.0f} | {memory:.0f} |")
-        claim = f"Macro-F1 with {n} training images (log loss, calibration error, processor s, MiB of peak memory)"
+        names = ", ".join(dict.fromkeys(name for name, _ in common))
+        claim = f"Macro-F1, {n} training images of {names} (log loss, calibration error, processor s, MiB of memory)"
         note = f"{loss:.3f}, {error:.3f}, {seconds:.0f}, {memory:.0f}"
         RECORD.add(claim, round(f1, 3), of=peer, n=f"{len(common)} training{'s' * (len(common) > 1)}", note=note)
 

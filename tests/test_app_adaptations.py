@@ -94,11 +94,11 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert (results["action"], results["adapt_to"]) == ("adapt", wrong)
     again = client.post(f"{API}/runs/{job['id']}/adaptations", json={"dataset_id": wrong}).json()
-    assert client.get(f"{API}/jobs/{test}/results").json()["adapted_run"] == again["id"]
     parent = Path(client.get(f"{API}/jobs/{run}").json()["folder"])
     record = cs.open_run(ended(client, again["id"], 300)["folder"]).adaptation
     assert record is not None
     assert record.parent == fingerprint_of(parent)
+    assert client.get(f"{API}/jobs/{test}/results").json()["adapted_run"] == again["id"]
     _check_doors(client, job, sorted(there.iterdir())[::4], tmp_path)
     # It is a classifier like others, and its images are those of the first training.
     assert client.get(f"{API}/classifiers/{job['id']}").status_code == 200

@@ -59,7 +59,7 @@ finding-unreadable = { $n ->
        *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: „{ $first }“: { $reason }).
     }
     .title = Nicht lesbar
-    .do = Wenn Sie diese Bilder brauchen, legen Sie fehlende Dateien an ihren Ort, und kopieren oder exportieren Sie die anderen noch einmal. Sonst ist nichts zu tun: Sie werden ausgelassen.
+    .do = Wenn Sie diese Bilder brauchen, legen Sie fehlende Dateien an ihren Ort, und kopieren oder exportieren Sie die anderen noch einmal. Sonst ist nichts zu tun: Diese Bilder werden ausgeschlossen.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } Bild hat dieselben Pixel wie ein Bild mit einem anderen Label. Es wird ausgeschlossen, bis die Labels übereinstimmen.

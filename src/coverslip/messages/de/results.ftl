@@ -397,7 +397,7 @@ limit-unsure-classes = { $is_below ->
 limit-false-alarms = Die meisten Bilder mit der Vorhersage { $predicted } sind von einer anderen Klasse: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
 
-limit-unsure-predictions = Es ist nicht belegt, dass die meisten Bilder mit der Vorhersage { $predicted } von dieser Klasse sind: { $labels }.
+limit-unsure-predictions = Es ist nicht belegt, dass die meisten Bilder mit der Vorhersage { $predicted } richtig klassifiziert sind: { $labels }.
     .meaning = { $n_classes ->
         [one] Das Intervall schließt
        *[other] Die Intervalle schließen

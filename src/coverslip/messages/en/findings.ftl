@@ -56,7 +56,7 @@ finding-unreadable = { $n ->
        *[other] { $n } images cannot be read and will be excluded (first: '{ $first }': { $reason }).
     }
     .title = Cannot be read
-    .do = If you need these images, put missing files in their place, and copy or export the others again. Otherwise nothing is to be done: they are left out.
+    .do = If you need these images, put missing files in their place, and copy or export the others again. Otherwise nothing is to be done: these images are excluded.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } image has the same pixels as an image with another label. It will be excluded until the labels agree.

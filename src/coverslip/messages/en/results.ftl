@@ -397,7 +397,7 @@ limit-unsure-classes = { $is_below ->
 limit-false-alarms = Most images that it predicts as { $predicted } are of another class: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
 
-limit-unsure-predictions = It is not shown that most of the images that it predicts as { $predicted } are of this class: { $labels }.
+limit-unsure-predictions = It is not shown that most of the images that it predicts as { $predicted } are right: { $labels }.
     .meaning = { $n_classes ->
         [one] The interval includes
        *[other] The intervals include

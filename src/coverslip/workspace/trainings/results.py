@@ -158,7 +158,8 @@ def _latest_adaptation(workspace: Workspace, job: Job, dataset_id: str | None) -
         return None
     first, *_ = adapted_from(job) or [str(job.folder)]
     adapted = [first, *source_paths(row)]
-    others = (each for each in all_jobs(workspace, "train") if each.id != job.id)  # the newest first
+    # The newest first.
+    others = (each for each in all_jobs(workspace, "train") if each.id != job.id and each.run.is_measured)
     return next((each.id for each in others if adapted_from(each) == adapted), None)
 
 

@@ -136,7 +136,7 @@ def list_fields(listed: ImageList[Any], paging: Paging) -> Page[FieldOfView]:
 
 
 def _decided(decisions: Mapping[str, int]) -> dict[str, int]:
-    return {name: n for name, n in decisions.items() if name}
+    return {name: n for name, n in decisions.items() if name and n}
 
 
 def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:

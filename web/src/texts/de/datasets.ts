@@ -425,7 +425,7 @@ export const datasets: Texts['datasets'] = {
             ? 'Ja. Es gibt keine Probleme; unten stehen Empfehlungen.'
             : 'Ja. Alle Bilder sind lesbar, und es gibt weder Duplikate noch widersprüchliche Labels.',
     labels:
-      'Labels werden hier nicht geprüft. Nach einem Training haben dessen Bilder den Filter „Vermutete Labelfehler“.',
+      'Diese Prüfungen finden keine falschen Labels. Nach einem Training haben dessen Bilder den Filter „Vermutete Labelfehler“.',
     notYet: 'Bisher wurde nichts gefunden.',
     solved: (title) => `Gelöst: ${title}`,
     again: 'Wird noch einmal geprüft …',

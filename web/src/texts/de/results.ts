@@ -201,7 +201,7 @@ export const results: typeof english = {
       label: 'Label',
       probability: (share) => `Wahrscheinlichkeit ${share}`,
       anyClass: 'Alle Klassen',
-      limitOfFold: 'Jeder Fold hat eine eigene Grenze, unter der eine Vorhersage unsicher ist.',
+      limitOfFold: 'Jeder Fold hat eine eigene Schwelle, unter der eine Vorhersage unsicher ist.',
       filterLabel: 'Wahre Klasse',
       filterPredicted: 'Vorhergesagte Klasse',
     },

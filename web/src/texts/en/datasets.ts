@@ -414,7 +414,7 @@ export const datasets = {
             ? 'Yes. Nothing is wrong; there is advice below.'
             : 'Yes. All images can be read, and there are no duplicates and no contradictory labels.',
     labels:
-      'Labels are not checked here. After a training, its images have the filter “Suspected label errors”.',
+      'These checks find no wrong labels. After a training, its images have the filter “Suspected label errors”.',
     notYet: 'Nothing was found so far.',
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',

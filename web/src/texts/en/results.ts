@@ -208,7 +208,7 @@ export const results = {
       label: 'labeled',
       probability: (share: string) => `probability ${share}`,
       anyClass: 'All classes',
-      limitOfFold: 'Each fold has its own limit below which a prediction is uncertain.',
+      limitOfFold: 'Each fold has its own threshold below which a prediction is uncertain.',
       filterLabel: 'True class',
       filterPredicted: 'Predicted class',
     },
