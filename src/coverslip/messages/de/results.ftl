@@ -456,7 +456,7 @@ limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht
     .next = Geben Sie 20 Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
     .meaning = Er ist nur für Bilder dieses Labors. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 
-limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bildern mit Label sagt er dort { $n_right } richtig vorher: { $accuracy }. Der erste Klassifikator sagte { $n_right_before } richtig vorher.{ $is_of_one_group ->
+limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bildern mit Label sagt er dort { $n_right } ohne deren eigenes Label richtig vorher: { $accuracy }. Der erste Klassifikator sagte { $n_right_before } richtig vorher.{ $is_of_one_group ->
         [true] {" "}Alle sind aus einer Gruppe; in anderen ist sie vielleicht niedriger.
        *[false] {""}
     }

@@ -456,7 +456,7 @@ limit-adapted-unchecked = It was adapted to another laboratory, and not checked 
     .next = Label 20 images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
     .meaning = It is for images of that laboratory only. The metrics are of test images from the laboratory of the training.
 
-limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled images there, it predicts { $n_right } right: { $accuracy }. The first classifier predicted { $n_right_before } right.{ $is_of_one_group ->
+limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled images there, it predicts { $n_right } right without their own labels: { $accuracy }. The first classifier predicted { $n_right_before } right.{ $is_of_one_group ->
         [true] {" "}They are all of one group, so it may be lower in others.
        *[false] {""}
     }

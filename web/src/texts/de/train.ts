@@ -90,7 +90,7 @@ export const train: Texts['train'] = {
       },
       good: {
         title: 'Gut',
-        text: 'Sofort-Klassifikator auf Bildern in der Größe, für die das Netz gebaut ist.',
+        text: 'Sofort-Klassifikator auf Bildern in der üblichen Größe.',
       },
       best: {
         title: 'Bestes Ergebnis',

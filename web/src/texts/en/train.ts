@@ -91,7 +91,7 @@ export const train = {
         title: 'First look',
         text: 'Instant classifier of images of half the usual side. Shows how well the classes can be distinguished.',
       },
-      good: { title: 'Good', text: 'Instant classifier of images of the size that the network is made for.' },
+      good: { title: 'Good', text: 'Instant classifier of images of the usual size.' },
       best: {
         title: 'Best',
         text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
