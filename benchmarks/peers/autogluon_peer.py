@@ -26,7 +26,7 @@ def main() -> None:
     cell = read_cell()
     local = cell.folder / "network"  # a folder of AutoGluon's format for weights of timm
     local.mkdir()
-    tensors = torch.load(cell.weights)
+    tensors = torch.load(cell.weights, weights_only=True)
     torch.save({name: tensors[name] for name in tensors if "classifier" not in name}, local / "pytorch_model.bin")
     network = timm.create_model(NETWORK)
     config = {"architecture": NETWORK, "num_features": network.num_features, "pretrained_cfg": network.default_cfg}
