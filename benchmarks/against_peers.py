@@ -3,8 +3,9 @@
 A cell is one training on n images of a dataset, and the prediction of about 1,000 images of other groups, with one
 seed. The seed divides the groups and draws the training images. Each peer (benchmarks/peers) runs as a child process
 in its own virtual environment, without labels of test images. All start from the ImageNet weights of EfficientNet-Lite0
-that coverslip contains. The probabilities are measured here, alike for all. Cells that FOLDER contains are not computed
-again: repeat the command to resume. The processor seconds include start-up and prediction. Set OMP_NUM_THREADS; times
+that coverslip contains. The probabilities are measured here, alike for all. The cells are rows of
+results/against_peers.csv, each with the commit that it was computed at. Cells with a row are not computed again: repeat
+the command to resume. The processor seconds include start-up and prediction. Set OMP_NUM_THREADS; times
 are of one thread if it is 1. Defaults of coverslip were chosen on other divisions of these datasets, and the settings
 of peers on another division of one to three of them. Images of those divisions are test images here, so that neither
 side is independent of them. Images: COVERSLIP_DATA, default ../shared/data.
@@ -17,21 +18,20 @@ coverslip's probabilities are calibrated, those of the others are as they come. 
 
 import argparse
 import csv
-import json
+import dataclasses
 import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _records import Json, Record
+from _records import RESULTS, Record, git
 from finetuning import DATA, SETS, rows_of
 
 RECORD = Record(
@@ -39,6 +39,7 @@ RECORD = Record(
     ["src/coverslip/training", "src/coverslip/experiments", "benchmarks/peers"],
 )
 PEERS_FOLDER = Path(__file__).resolve().parent / "peers"
+CELLS = RESULTS / "against_peers.csv"
 FIVE_SETS = ("blood_pbc", "chromosomes_gband", "blood_malaria", "nuclei_mitocheck", "pap_herlev")
 SIDE_PX = 96
 TEST_SHARE = 0.4  # of the images, in whole groups
@@ -46,6 +47,7 @@ MOST_TESTED = 1000
 FEWEST = 4  # training images of a class, if there are as many
 METRICS = ("macro_f1", "accuracy", "log_loss", "calibration_error")
 COSTS = ("processor_s", "peak_mib")
+COLUMNS = ("name", "n", "seed", "peer", "commit", "threads", "n_train", "n_test", "n_classes", *METRICS, *COSTS)
 LOWER_IS_BETTER = {
     "log_loss": "log loss",
     "calibration_error": "calibration error",
@@ -73,6 +75,7 @@ PEERS = {
     "coverslip best": Peer("coverslip_peer", ("best",)),
 }
 Row = dict[str, str]
+Cell = dict[str, float]  # the metrics and costs
 
 
 @dataclass(frozen=True)
@@ -84,19 +87,19 @@ class Key:
     seed: int
     peer: str
 
-    def file(self, folder: Path) -> Path:
+    def log_file(self, folder: Path) -> Path:
         words = f"{self.name} {self.n} {self.seed} {self.peer}".lower()
-        return folder / "cells" / f"{words.replace(' ', '-')}.json"
+        return folder / "logs" / f"{words.replace(' ', '-')}.txt"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of images, environments and cells")
+    parser.add_argument("folder", type=Path, help="of images, environments and logs")
     parser.add_argument("--sets", nargs="+", default=list(FIVE_SETS), choices=SETS)
     parser.add_argument("--sizes", nargs="+", type=int, default=[100, 400], metavar="N", help="training images")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
-    parser.add_argument("--summarize", action="store_true", help="only print the table of the cells in FOLDER")
+    parser.add_argument("--summarize", action="store_true", help="only print the table of the cells")
     RECORD.add_option(parser)
     options = parser.parse_args()
     keys = [
@@ -107,9 +110,11 @@ def main() -> None:
         for peer in options.peers
     ]
     folder = options.folder.resolve()
-    missing = [] if options.summarize else [key for key in keys if not key.file(folder).is_file()]
+    computed = read_cells()
+    missing = [] if options.summarize else [key for key in keys if key not in computed]
     failed = [key for key in missing if not compute(key, folder)]
-    cells = {key: json.loads(key.file(folder).read_text()) for key in keys if key.file(folder).is_file()}
+    computed = read_cells()
+    cells = {key: computed[key] for key in keys if key in computed}
     print_table(cells, options.peers)
     print_losses(cells, options.peers)
     for n in options.sizes:
@@ -122,53 +127,59 @@ def main() -> None:
 # The cells
 
 
+def read_cells() -> dict[Key, Cell]:
+    if not CELLS.is_file():
+        return {}
+    with CELLS.open(newline="", encoding="utf-8") as file:
+        return {
+            Key(row["name"], int(row["n"]), int(row["seed"]), row["peer"]): {
+                name: float(row[name]) for name in (*METRICS, *COSTS)
+            }
+            for row in csv.DictReader(file)
+        }
+
+
 def compute(key: Key, folder: Path) -> bool:
-    """Run a peer, and write the file of the cell; return whether the peer succeeded."""
+    """Run a peer, and write the row of the cell; return whether the peer succeeded."""
     peer = PEERS[key.peer]
     python, weights = environment(key.peer, folder), initial_weights(folder)
     train, test = divide(small_images(key.name, folder), key.n, key.seed)
     classes = sorted({row["label"] for row in train})
-    (folder / "logs").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary, log_file(key, folder).open("w") as log:
+    log_file = key.log_file(folder)
+    log_file.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary, log_file.open("w") as log:
         write_table(train, ("path", "label", "group"), Path(temporary) / "train.csv")
         write_table(test, ("path",), Path(temporary) / "test.csv")
         command = [python, PEERS_FOLDER / f"{peer.script}.py", temporary, weights, str(key.seed), *peer.arguments]
-        started = time.perf_counter()
         with subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as child:
             _, status, used = os.wait4(child.pid, 0)  # with the children of the child
             child.returncode = os.waitstatus_to_exitcode(status)
-        wall_s = time.perf_counter() - started
         if child.returncode:
-            print(f"{key}: exit code {child.returncode}, see {log_file(key, folder)}", file=sys.stderr, flush=True)
+            print(f"{key}: exit code {child.returncode}, see {log_file}", file=sys.stderr, flush=True)
             return False
         with (Path(temporary) / "probabilities.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
     assert header == classes
-    cell = {
-        "format_version": 1,
-        "packages": peer.packages,
-        "threads": os.environ.get("OMP_NUM_THREADS"),
+    metrics = measure(np.array(rows, dtype=float), np.array([classes.index(row["label"]) for row in test]))
+    costs = {"processor_s": round(used.ru_utime + used.ru_stime, 1), "peak_mib": round(used.ru_maxrss / 1024)}
+    row = {
+        **dataclasses.asdict(key),
+        "commit": git("rev-parse", "--short=8", "HEAD"),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
         "n_train": len(train),
         "n_test": len(test),
         "n_classes": len(classes),
-        **measure(np.array(rows, dtype=float), np.array([classes.index(row["label"]) for row in test])),
-        "processor_s": used.ru_utime + used.ru_stime,
-        "wall_s": wall_s,
-        "peak_mib": used.ru_maxrss / 1024,  # of the largest process
-        "probabilities": rows,
+        **{name: round(value, 5) for name, value in metrics.items()},
+        **costs,  # memory of the largest process
     }
-    file_of_cell = key.file(folder)
-    file_of_cell.parent.mkdir(exist_ok=True)
-    part = file_of_cell.with_suffix(".part")
-    part.write_text(json.dumps(cell), encoding="utf-8")
-    part.replace(file_of_cell)
-    shown = {name: round(cell[name], 3) for name in (*METRICS, *COSTS)}
-    print(f"{key}: {shown}", file=sys.stderr, flush=True)
+    begins = not CELLS.is_file()
+    with CELLS.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if begins:
+            writer.writeheader()
+        writer.writerow(row)
+    print({name: row[name] for name in ("name", "n", "seed", "peer", *METRICS, *COSTS)}, file=sys.stderr, flush=True)
     return True
-
-
-def log_file(key: Key, folder: Path) -> Path:
-    return folder / "logs" / key.file(folder).with_suffix(".txt").name
 
 
 def measure(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
@@ -272,7 +283,7 @@ def divide(rows: list[Row], n: int, seed: int) -> tuple[list[Row], list[Row]]:
 # The table
 
 
-def print_table(cells: dict[Key, Json], peers: Sequence[str]) -> None:
+def print_table(cells: dict[Key, Cell], peers: Sequence[str]) -> None:
     """Print a row for each dataset, size and peer: mean ± SD over seeds."""
     headings = ("macro-F1", "accuracy", "log loss", "calibration error", "processor s", "peak memory (MiB)")
     print(f"| dataset | n | peer | seeds | {' | '.join(headings)} |")
@@ -291,7 +302,7 @@ def spread(values: list[float], digits: int) -> str:
     return f"{statistics.mean(values):.{digits}f}{deviation}"
 
 
-def print_losses(cells: dict[Key, Json], peers: Sequence[str]) -> None:
+def print_losses(cells: dict[Key, Cell], peers: Sequence[str]) -> None:
     """Print a sentence for each peer: where each classifier of coverslip is worse, over the seeds that both have."""
     print()
     for coverslip in (name for name in peers if name.startswith("coverslip")):
@@ -311,7 +322,7 @@ def print_losses(cells: dict[Key, Json], peers: Sequence[str]) -> None:
 
 
 def differences(
-    cells: dict[Key, Json], name_and_n: tuple[str, int], coverslip: str, peer: str, metric: str
+    cells: dict[Key, Cell], name_and_n: tuple[str, int], coverslip: str, peer: str, metric: str
 ) -> list[float]:
     """Return coverslip minus peer for each seed that both have."""
     of_peer = {key.seed: cell for key, cell in cells.items() if (key.name, key.n, key.peer) == (*name_and_n, peer)}
@@ -322,7 +333,7 @@ def differences(
     ]
 
 
-def add_averages(cells: dict[Key, Json], n: int) -> None:
+def add_averages(cells: dict[Key, Cell], n: int) -> None:
     """Print and record averages of the datasets and seeds that all peers with cells of this size have."""
     peers = [peer for peer in PEERS if any(key.peer == peer for key in cells)]
     places = dict.fromkeys((key.name, key.seed) for key in cells)
