@@ -59,7 +59,7 @@ def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
         "merge": {},
     }  # none is named for the broken one
     assert dataset["classes"] == [
-        {"name": "flat", "n": 7},
+        {"name": "flat", "n": 6},  # and the broken one
         {"name": "round", "n": 6},
     ]
     assert len(dataset["thumbnail_images"]) == 12

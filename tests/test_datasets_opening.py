@@ -21,7 +21,7 @@ from coverslip.counts import GroupCount, count_groups
 from coverslip.datasets.index.image_tables import PackedRows
 from coverslip.datasets.index.opening import open_dataset, with_groups
 from coverslip.datasets.names import natural_key
-from coverslip.datasets.quality.scanning import group_facts, units_per_class
+from coverslip.datasets.quality.scanning import group_facts, scan_images, units_per_class
 from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadDataset
 from coverslip.files import WORKSPACE_DATABASE
@@ -394,7 +394,7 @@ def test_rows_without_a_group_have_none(tmp_path):
     make_folder(tmp_path, "1.png", "2.png")
     dataset = open_dataset(write_table(tmp_path / "t.csv", "path,label,group\n1.png,a,\n2.png,b,\n"))
     assert [r.group for r in dataset.records] == [None, None]
-    assert group_facts(dataset) is None
+    assert group_facts(dataset, scan_images(dataset)) is None
 
 
 def test_a_group_named_after_one_of_its_images_contains_this_image_in_all_counts(tmp_path):
@@ -404,10 +404,11 @@ def test_a_group_named_after_one_of_its_images_contains_this_image_in_all_counts
         make_folder(tmp_path / lab, *(name for name, _, _ in frames))
         write_table(tmp_path / lab / "t.csv", "path,label,group\n" + "".join(f"{','.join(row)}\n" for row in frames))
     dataset = open_dataset(tmp_path / "lab1" / "t.csv")
-    facts = group_facts(dataset)
+    scan = scan_images(dataset)
+    facts = group_facts(dataset, scan)
     assert facts is not None
     assert (facts.n_groups, facts.n_ungrouped, facts.images_per_group.min) == (4, 0, 2)
-    assert units_per_class(dataset) == {"a": 2, "b": 2}
+    assert units_per_class(dataset, scan) == {"a": 2, "b": 2}
     split = Split(("train",) * 8, ("",) * 8, ())
     write_split(tmp_path / "split.csv", split_rows(dataset, split))
     assert count_groups(row.group for row in read_split(tmp_path / "split.csv")) == GroupCount(4, 0)

@@ -360,6 +360,9 @@ class AllowLeakage:
     kind: Literal["allow-leakage"] = "allow-leakage"
 
 
+EACH_FILE = ".+"  # the pattern of `GroupBy` by which each image file is a group
+
+
 @dataclass(frozen=True, slots=True)
 class GroupBy:
     """Group images by a column of the table or by a pattern in their paths."""

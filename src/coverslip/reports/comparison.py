@@ -206,13 +206,18 @@ def _difference_to_best(run: Run, best: Run, metric: str) -> Metric | None:
     return common.differences(common.first_label, [metric])[metric]
 
 
-def access_note(runs: Sequence[Run]) -> str:
-    """Return how selection by test results biases them; the current comparison is already counted."""
+def access_note(runs: Sequence[Run], *, has_validation: bool) -> str:
+    """Return how selection by test results biases them; the current comparison is already counted.
+
+    Args:
+        runs: The trainings that were compared.
+        has_validation: Whether each has validation results, by which a user can choose instead.
+    """
     names = {name for run in runs for name in read_test_set_accesses(run).compared_with}
     n = max(len(names), len(runs))
     if len(runs) < 2:
         return ""
-    return text("comparison-access-note", n_runs=n)
+    return text("comparison-access-note", n_runs=n, has_validation=has_validation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,7 +380,10 @@ def compare(
         differing=differences_between([_training_of(run) for run in opened]),
         pairs=pairs,
         conclusion=conclusion(rows, pairs, opened, primary),
-        access_note=access_note([run for run in (opened[0], *shared) if not run.is_evaluation]),
+        access_note=access_note(
+            [run for run in (opened[0], *shared) if not run.is_evaluation],
+            has_validation=all(row.fit.val_f1 is not None for row in rows if not row.is_evaluation),
+        ),
         primary=primary,
     )
 

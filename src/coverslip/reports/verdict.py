@@ -766,12 +766,15 @@ def _adapted(run: ReportedRun, severity: Severity) -> Iterator[Json]:
         yield from _when(severity == "unknown", n_images=adapted.n_images)
         return
     accuracy = Metric(value=adapted.n_right / adapted.n_labels, low=adapted.low, high=adapted.high)
+    are_all_labeled = adapted.n_labels >= adapted.n_images
     yield from _when(
         severity == ("no" if adapted.high < HALF else "care"),
         n_labels=adapted.n_labels,
         n_right=adapted.n_right,
         n_right_before=adapted.n_right_before,
         is_of_one_group=adapted.n_groups == 1,
+        are_all_labeled=are_all_labeled,
+        action="test-more" if are_all_labeled else "adapt",
         accuracy=_share_words(accuracy),
     )
 

@@ -7,10 +7,11 @@ type Schemas = components['schemas'];
 export type Dataset = Schemas['DatasetState'];
 /** The names of the classes, in the order of their keys and colors. */
 export const namesOf = ({ classes }: Pick<Dataset, 'classes'>): string[] => classes.map(({ name }) => name);
-/** Number of images that nobody excluded, of which all other counts of a dataset are. */
-export const nIncluded = ({ n_images, n_excluded }: Dataset): number => n_images - n_excluded;
+/** Number of readable images that nobody excluded, of which all other counts of a dataset are. */
+export const nUsable = ({ n_images, n_excluded, n_unreadable }: Dataset): number =>
+  n_images - n_excluded - n_unreadable;
 /** Number of these images without a label. */
-export const nUnlabeled = (dataset: Dataset): number => nIncluded(dataset) - dataset.n_labeled;
+export const nUnlabeled = (dataset: Dataset): number => nUsable(dataset) - dataset.n_labeled;
 export type DatasetChanges = Schemas['DatasetChanges'];
 export type Finding = Schemas['Finding'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];

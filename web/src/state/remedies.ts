@@ -19,6 +19,9 @@ export interface Acts {
   allowLeakage?: () => void;
 }
 
+/** The pattern of groups by which each file is a group. */
+export const EACH_FILE = '.+';
+
 const ACTS = Symbol('what remedies may do');
 
 /** Offer actions to all components of a page. Call it while the page is created. */

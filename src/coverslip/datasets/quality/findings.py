@@ -48,6 +48,7 @@ from coverslip.images.preprocessing import (
 )
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import (
+    EACH_FILE,
     GroupBy,
     JoinGroups,
     Message,
@@ -550,12 +551,12 @@ _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 def no_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find datasets without groups."""
     if not dataset.has_groups:
-        yield finding_case("finding-no-groups", remedies=(GroupBy(),))
+        yield finding_case("finding-no-groups", remedies=(GroupBy(), GroupBy(pattern=EACH_FILE)))
 
 
-def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+def classes_in_few_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find classes that cannot be in every set."""
-    n_units = units_per_class(dataset) if group_facts(dataset) else {}
+    n_units = units_per_class(dataset, scan) if group_facts(dataset, scan) else {}
     scarce = [label for label, n in n_units.items() if n < _FEWEST_GROUPS]
     if scarce:
         yield finding_case("finding-class-in-few-groups", names=some(scarce), n_needed=_FEWEST_GROUPS, classes=scarce)
@@ -567,14 +568,14 @@ def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
         yield finding_case("finding-confounded-groups", group_names=some(groups, 3), groups=list(groups))
 
 
-def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+def few_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find so few groups that the choice of test groups determines the result."""
-    groups = group_facts(dataset)
+    groups = group_facts(dataset, scan)
     if not groups or groups.n_groups >= _SOME_GROUPS:
         return
     needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
     is_cross_validated_by_default = (
-        needs_folds and min(units_per_class(dataset).values(), default=0) > 1
+        needs_folds and min(units_per_class(dataset, scan).values(), default=0) > 1
     )  # else there may be none
     remedies = () if is_cross_validated_by_default else (Set("split.folds", 5),)
     yield finding_case(
@@ -585,9 +586,9 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     )
 
 
-def group_is_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+def group_is_class(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find large groups of one class each: what distinguishes groups also distinguishes classes."""
-    groups = group_facts(dataset)
+    groups = group_facts(dataset, scan)
     if not groups or groups.images_per_group.median < _LARGE_GROUP or len(dataset.classes) < 2:
         return
     if groups.classes_per_group.max == 1:

@@ -145,7 +145,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         n_unlabeled=sum(record.label is None for record in records),
         classes=class_sizes(dataset, scan),
         domains=dict(sorted(domains.items())),
-        groups=group_facts(dataset),
+        groups=group_facts(dataset, scan),
         predefined_split=_predefined_split(dataset),
         width_px=Spread.of(fact.width_px for fact in readable),
         height_px=Spread.of(fact.height_px for fact in readable),

@@ -608,17 +608,24 @@ class GroupFacts(DocumentedModel):
 
 def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
     """Return the number of readable images per class, in the order of the dataset's classes."""
-    pairs = zip(dataset.records, scan.facts, strict=True)
-    labels = Counter(record.label for record, fact in pairs if isinstance(fact, PixelFacts))
+    labels = Counter(record.label for record in _readable_records(dataset, scan))
     return {label: labels[label] for label in dataset.classes}
 
 
-def group_facts(dataset: Dataset) -> GroupFacts | None:
-    """Return the distribution of images over groups; None without groups. Images without a group are not counted."""
+def _readable_records(dataset: Dataset, scan: Scan) -> list[ImageRecord]:
+    pairs = zip(dataset.records, scan.facts, strict=True)
+    return [record for record, fact in pairs if isinstance(fact, PixelFacts)]
+
+
+def group_facts(dataset: Dataset, scan: Scan) -> GroupFacts | None:
+    """Return the distribution of readable images over groups; None without groups.
+
+    Images without a group are not counted.
+    """
     labels_of_group: dict[str, set[str]] = defaultdict(set)
     groups_of_label: dict[str, set[str]] = defaultdict(set)
     n_of_group: Counter[str] = Counter()
-    used = [record for record in dataset.records if record.label not in dataset.dropped]
+    used = [record for record in _readable_records(dataset, scan) if record.label not in dataset.dropped]
     groups = count_groups(record.group for record in used)
     for record in used:
         if record.group is None:
@@ -640,10 +647,13 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
     )
 
 
-def units_per_class(dataset: Dataset) -> dict[str, int]:
-    """Return the number of groups, and of images without a group, of each class: what a split divides at most."""
+def units_per_class(dataset: Dataset, scan: Scan) -> dict[str, int]:
+    """Return the number of groups, and of images without a group, of each class: what a split divides at most.
+
+    Unreadable images are not counted.
+    """
     names: dict[str, list[str | None]] = {label: [] for label in dataset.classes}
-    for record in dataset.records:
+    for record in _readable_records(dataset, scan):
         if record.label is not None and dataset.has_class(record):
             names[record.label].append(record.group)
     return {label: count_groups(groups).n_units for label, groups in names.items()}

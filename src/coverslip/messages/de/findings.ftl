@@ -167,7 +167,7 @@ finding-hidden-groups-confounded = { $is_column ->
 
 finding-no-groups = Es sind keine Gruppen festgelegt. Wenn mehrere Bilder von einem Patienten, Objektträger oder Well stammen, können Trainings- und Testset beide Bilder davon enthalten, was die Ergebnisse beschönigt.
     .title = Keine Gruppen
-    .do = Legen Sie fest, welche Bilder zusammengehören: durch eine Spalte der Tabelle oder ein Muster in den Namen von Dateien und Ordnern.
+    .do = Legen Sie fest, welche Bilder zusammengehören: durch eine Spalte der Tabelle oder ein Muster in den Namen von Dateien und Ordnern. Oder geben Sie an, dass jede Datei von einem anderen Patienten, Objektträger oder Well stammt.
 
 finding-class-in-few-groups = { $names }: Bilder aus weniger als { $n_needed } Gruppen. Eine solche Klasse kann nicht zugleich im Trainings-, Validierungs- und Testset sein.
     .title = Klassen aus wenigen Gruppen

@@ -460,7 +460,10 @@ limit-adapted = Er wurde an ein anderes Labor angepasst. Von { $n_labels } Bilde
         [true] {" "}Alle sind aus einer Gruppe; in anderen ist sie vielleicht niedriger.
        *[false] {""}
     }
-    .next = Geben Sie mehr Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
+    .next = { $are_all_labeled ->
+        [true] Testen Sie ihn mit Bildern anderer Patienten oder Objektträger dieses Labors (coverslip evaluate RUN DATA).
+       *[false] Geben Sie mehr Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
+    }
     .meaning = Er ist nur für Bilder dieses Labors. Jedes Label wurde vorhergesagt, ohne benutzt zu werden. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 
 limit-mark = Nicht bekannt ist, wie er { $classes } erkennt: Der Rand der Bilder allein erkennt { $labels }; das Ergebnis ist daher vielleicht zu hoch.
@@ -747,7 +750,10 @@ comparison-of-several = „{ $best }“ hat den besten Wert von { $metric } ({ $
        *[other] {" "}Die Unterschiede zu { $not_significant } sind nicht statistisch signifikant.
     } Jeder Vergleich wird für sich getestet (95-%-KI).
 
-comparison-access-note = Testergebnisse von { $n_runs } Trainings wurden bisher verglichen. Wenn Sie eines davon wegen seines Testergebnisses wählen, ist dieses Ergebnis zu optimistisch: Von { $n_runs } gleich guten Trainings ist eines durch Zufall das beste. Wählen Sie nach Validierungsergebnissen, oder halten Sie ein externes Testset bis zum Schluss zurück.
+comparison-access-note = Testergebnisse von { $n_runs } Trainings wurden bisher verglichen. Wenn Sie eines davon wegen seines Testergebnisses wählen, ist dieses Ergebnis zu optimistisch: Von { $n_runs } gleich guten Trainings ist eines durch Zufall das beste. { $has_validation ->
+        [true] Wählen Sie nach Validierungsergebnissen, oder halten Sie ein externes Testset bis zum Schluss zurück.
+       *[false] Halten Sie ein externes Testset bis zum Schluss zurück.
+    }
 
 comparison-different-classes = Die beiden haben verschiedene Klassen, daher sind ihre Ergebnisse nicht vergleichbar.
 

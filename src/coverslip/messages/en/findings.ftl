@@ -164,7 +164,7 @@ finding-hidden-groups-confounded = { $is_column ->
 
 finding-no-groups = No groups are defined. If several images come from one patient, slide or well, training and test set can both contain images of it, which inflates the results.
     .title = No groups
-    .do = Define which images belong together, by a column of the table or a pattern in the names of files and folders.
+    .do = Define which images belong together, by a column of the table or a pattern in the names of files and folders; or state that each file is of another patient, slide or well.
 
 finding-class-in-few-groups = { $names }: images from fewer than { $n_needed } groups. Such a class cannot be in training, validation and test set at the same time.
     .title = Classes of few groups

@@ -460,7 +460,10 @@ limit-adapted = It was adapted to another laboratory. Of { $n_labels } labeled i
         [true] {" "}They are all of one group, so it may be lower in others.
        *[false] {""}
     }
-    .next = Label more images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
+    .next = { $are_all_labeled ->
+        [true] Test it on images of other patients or slides of that laboratory (coverslip evaluate RUN DATA).
+       *[false] Label more images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
+    }
     .meaning = It is for images of that laboratory only. Each label was predicted without being used. The metrics are of test images from the laboratory of the training.
 
 limit-mark = It is not known how it recognizes { $classes }: the border of the images alone recognizes { $labels }, so the result may be too high.
@@ -747,7 +750,10 @@ comparison-of-several = “{ $best }” has the best { $metric } ({ $value }).{ 
        *[other] {" "}The differences from { $not_significant } are not statistically significant.
     } Each comparison is tested by itself (95% CI).
 
-comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too optimistic: of { $n_runs } equally good runs, one is best by chance. Choose by validation results, or keep an external test set for the end.
+comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too optimistic: of { $n_runs } equally good runs, one is best by chance. { $has_validation ->
+        [true] Choose by validation results, or keep an external test set for the end.
+       *[false] Keep an external test set for the end.
+    }
 
 comparison-different-classes = The two have different classes, so their results are not comparable.
 

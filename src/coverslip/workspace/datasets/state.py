@@ -241,7 +241,7 @@ def change_images(
     summary["n_labeled"] += after.n_labeled - before.n_labeled
     summary["n_unreadable"] += after.n_unreadable - before.n_unreadable
     summary["n_changed"] += after.n_changed - before.n_changed
-    summary["n_excluded"] += before.labels.total() - after.labels.total()
+    summary["n_excluded"] += before.n_included - after.n_included
     if is_excluded is not None:
         summary["n_groups"] += _n_groups_of(connection, dataset_id, row_ids) - n_groups
         is_shown = images.c.row_id.in_(summary["thumbnail_images"]) & ~images.c.is_excluded
@@ -318,8 +318,9 @@ def conflicts_by_hash(row: AnyRow, duplicates: Collection[tuple[str, str | None,
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    """Counts of selected images. Excluded images do not count, unless stated."""
+    """Counts of selected images. Excluded images do not count, unless stated; unreadable images have no label."""
 
+    n_included: int
     labels: Counter[str | None]
     domains: Counter[str]
     n_unreadable: int
@@ -344,26 +345,29 @@ def _tallies(
     rows = connection.execute(query).all()
     tallies = []
     for k in range(len(states)):
-        labels, domains, n_unreadable, n_changed = Counter[str | None](), Counter[str](), 0, 0
+        labels, domains, n_included, n_unreadable, n_changed = Counter[str | None](), Counter[str](), 0, 0, 0
         for domain, problem, *cells, n in rows:
             label, is_changed, is_excluded = cells[3 * k : 3 * k + 3]
             if not is_excluded:
-                labels[label] += n
+                is_readable = problem != "unreadable"
+                n_included += n
+                labels[label if is_readable else None] += n
                 domains[domain] += n
-                n_unreadable += n * (problem == "unreadable")
+                n_unreadable += n * (not is_readable)
                 n_changed += n * is_changed
         has_marked_images = any(row.problem in _MARKS for row in rows)
-        tallies.append(_Tally(labels, domains, n_unreadable, n_changed, has_marked_images))
+        tallies.append(_Tally(n_included, labels, domains, n_unreadable, n_changed, has_marked_images))
     return tallies
 
 
 def _n_groups_of(connection: Connection, dataset_id: str, row_ids: Select[Any]) -> int:
-    """Count the groups of some images that have an included image."""
+    """Count the groups of some images that have an included image that is readable."""
     groups = select(images.c.group).where(images.c.row_id.in_(row_ids)).distinct().subquery()
     member = images.alias("member")
     has_member = exists().where(
         member.c.dataset_id == dataset_id,
         member.c.group == groups.c.group,
+        member.c.problem.is_distinct_from("unreadable"),
         ~member.c.is_excluded,
     )
     return connection.execute(select(func.count()).select_from(groups).where(has_member)).scalar_one()
@@ -373,16 +377,16 @@ def _dataset_counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
     (tally,) = _tallies(connection, of_dataset, {"label": images.c.label, "is_excluded": images.c.is_excluded})
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
-    is_included = of_dataset & ~images.c.is_excluded
+    is_usable = of_dataset & ~images.c.is_excluded & images.c.problem.is_distinct_from("unreadable")
     classes = _ordered(tally.labels)
     return {
         "n_images": n_images,
         "n_labeled": tally.n_labeled,
         "n_unreadable": tally.n_unreadable,
-        "n_excluded": n_images - tally.labels.total(),
+        "n_excluded": n_images - tally.n_included,
         "n_changed": tally.n_changed,
         "classes": classes,
-        "n_groups": connection.execute(select(func.count(images.c.group.distinct())).where(is_included)).scalar_one(),
+        "n_groups": connection.execute(select(func.count(images.c.group.distinct())).where(is_usable)).scalar_one(),
         "domains": _ordered(tally.domains),
         "thumbnail_images": _thumbnail_rows(connection, dataset_id, classes),
     }
@@ -498,6 +502,7 @@ class DatasetState(DocumentedFields):
     error: Failure | None
     n_images: int
     n_labeled: int
+    """Readable images with a label."""
     n_unreadable: int
     n_excluded: int
     """Images that are shown, but neither counted as labeled nor used in training."""

@@ -244,7 +244,7 @@ export class Plan {
     this.keepsSplit = state.keepsSplit;
   }
 
-  /** Use the settings of an earlier training (“Train again with changes”). */
+  /** Use the settings of an earlier training (“Train with other settings”). */
   async copyFrom(runId: string): Promise<void> {
     this.isReadingRun = true;
     try {

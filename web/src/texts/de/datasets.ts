@@ -386,6 +386,8 @@ export const datasets: Texts['datasets'] = {
       file: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
       table: 'Die Spalte der Tabelle für Gruppen',
     } as Record<string, string>,
+    eachFile:
+      'Jede Datei ist eine Gruppe: Alle Bilder sind von verschiedenen Patienten, Objektträgern oder Wells',
     pattern: 'Ein Teil des Pfades',
     expert: 'Für Experten: ein Muster im Pfad',
     patternLabel: 'Muster im Pfad (ein regulärer Ausdruck)',
@@ -433,6 +435,11 @@ export const datasets: Texts['datasets'] = {
     enlarge: (names) => `${names} vergrößern`,
     rightClass: 'Richtige Klasse:',
     excludeImage: 'Dieses Bild ausschließen',
+    decided: (n, name) =>
+      plural(n, {
+        one: `Das Bild der Klasse ${name} bleibt. ${count(n)} Kopie einer anderen Klasse ist ausgeschlossen.`,
+        other: `Das Bild der Klasse ${name} bleibt. ${count(n)} Kopien anderer Klassen sind ausgeschlossen.`,
+      }),
     labeled: (n, name) =>
       plural(n, {
         one: `${count(n)} Bild ist jetzt ${name}.`,
@@ -451,6 +458,8 @@ export const datasets: Texts['datasets'] = {
     why: 'Grund',
     more: (n) => `${count(n)} weitere anzeigen`,
     open: 'In der Galerie anzeigen',
+    excludeUnreadable: (n) =>
+      plural(n, { one: 'Diese Datei ausschließen', other: `Diese ${count(n)} Dateien ausschließen` }),
     excludeDuplicates: (n) =>
       plural(n, { one: `${count(n)} Duplikat ausschließen`, other: `${count(n)} Duplikate ausschließen` }),
     excludeDuplicatesHelp:

@@ -14,6 +14,7 @@ export const remedies: Texts['remedies'] = {
     }),
   groupByColumn: (column) => `Nach der Spalte „${column}“ gruppieren`,
   groupByPattern: 'Nach diesen Teilen der Namen gruppieren',
+  groupByFile: 'Jede Datei ist von einem anderen Patienten oder Objektträger',
   defineGroups: 'Gruppen festlegen',
   trainWith: (title, value) => `Mit „${title}“ auf „${value}“ trainieren`,
   joinInApp: 'Auf der Seite des Datensatzes können Sie sie zusammenführen.',

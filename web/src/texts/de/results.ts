@@ -52,7 +52,7 @@ export const results: typeof english = {
     },
     tabsLabel: 'Ergebnisse',
     predict: 'Neue Bilder klassifizieren',
-    trainAgain: 'Mit Änderungen neu trainieren',
+    trainAgain: 'Mit anderen Einstellungen trainieren',
     nextStep: {
       title: 'Nächster Schritt',
       actions: {
@@ -186,7 +186,7 @@ export const results: typeof english = {
       uncertain: 'Unsichere Vorhersagen',
       noUncertain: 'coverslip markiert keine Vorhersage wegen niedriger Wahrscheinlichkeit als unsicher.',
       change:
-        'Für eine andere Entscheidungsregel oder eine Ziel-Fehlerrate wählen Sie „Mit Änderungen neu trainieren“ und öffnen auf der Trainingsseite „Entscheidungsschwelle“.',
+        'Für eine andere Entscheidungsregel oder eine Ziel-Fehlerrate wählen Sie „Mit anderen Einstellungen trainieren“ und öffnen auf der Trainingsseite „Entscheidungsschwelle“.',
     },
     images: {
       nMisclassified: (n) => `${count(n)} falsch klassifiziert`,
@@ -438,8 +438,8 @@ export const results: typeof english = {
     savedIn: (dataset) =>
       `coverslip korrigiert das Label sofort im Datensatz „${dataset}“. Sie können auch die Tasten verwenden.`,
     corrected: (label) => `korrigiert: ${label}`,
-    changed: (changes, hasFolds) =>
-      `Änderungen nach diesem Training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die Wahrscheinlichkeiten des getesteten Klassifikators. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
+    changed: (changes, hasFolds, isAdapted) =>
+      `Änderungen nach ${isAdapted ? 'dem Training, das angepasst wurde' : 'diesem Training'}: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die Wahrscheinlichkeiten des getesteten Klassifikators. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
     ungrouped: (n) =>
       plural(n, {
         one: `${count(n)} hinzugefügtes Bild hat keine Gruppe. Wenn es zur selben Gruppe (wie einem Patienten) gehört wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,

@@ -47,7 +47,7 @@ export const runs: Texts['runs'] = {
   compare: (n) => (n < 2 ? 'Zum Vergleichen zwei oder mehr auswählen' : `${counts.trainings(n)} vergleichen`),
   remove: 'Löschen',
   removeNamed: (name) => `${name} löschen`,
-  removed: (name) => `${name} ist im Papierkorb.`,
+  removed: (name) => `${name} ist im Papierkorb, mit den externen Tests, falls es welche gibt.`,
   back: 'Alle Trainings',
   toStudy: 'Teil einer Studie',
   rename: 'Umbenennen',

@@ -375,6 +375,7 @@ export const datasets = {
       file: 'The image file: crops of one field of view are one group',
       table: 'The column of groups in the table',
     } as Record<string, string>,
+    eachFile: 'Each file is a group: all images are of different patients, slides or wells',
     pattern: 'A part of the path',
     expert: 'Expert: a pattern in the path',
     patternLabel: 'Pattern in the path (a regular expression)',
@@ -422,6 +423,11 @@ export const datasets = {
     enlarge: (names: string) => `Enlarge ${names}`,
     rightClass: 'Right class:',
     excludeImage: 'Exclude this image',
+    decided: (n: number, name: string) =>
+      plural(n, {
+        one: `The image of class ${name} stays. ${count(n)} copy of another class is excluded.`,
+        other: `The image of class ${name} stays. ${count(n)} copies of other classes are excluded.`,
+      }),
     labeled: (n: number, name: string) =>
       plural(n, { one: `${count(n)} image is ${name} now.`, other: `${count(n)} images are ${name} now.` }),
     joinedClasses: 'The classes are one class in training. The labels stay as they are.',
@@ -437,6 +443,8 @@ export const datasets = {
     why: 'Reason',
     more: (n: number) => `Show ${count(n)} more`,
     open: 'Show in the gallery',
+    excludeUnreadable: (n: number) =>
+      plural(n, { one: 'Exclude this file', other: `Exclude these ${count(n)} files` }),
     excludeDuplicates: (n: number) =>
       plural(n, { one: `Exclude ${count(n)} duplicate`, other: `Exclude ${count(n)} duplicates` }),
     excludeDuplicatesHelp:

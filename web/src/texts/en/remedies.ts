@@ -11,6 +11,7 @@ export const remedies = {
     plural(n, { one: 'Join these groups', other: `Join the groups of all ${count(n)} sets` }),
   groupByColumn: (column: string) => `Group by the column “${column}”`,
   groupByPattern: 'Group by these parts of the names',
+  groupByFile: 'Each file is of another patient or slide',
   defineGroups: 'Define groups',
   trainWith: (title: string, value: string) => `Train with “${title}” set to “${value}”`,
   joinInApp: 'On the page of the dataset, you can join them.',

@@ -59,7 +59,7 @@ export const results = {
     },
     tabsLabel: 'Results',
     predict: 'Predict new images',
-    trainAgain: 'Train again with changes',
+    trainAgain: 'Train with other settings',
     nextStep: {
       title: 'Next step',
       actions: {
@@ -193,7 +193,7 @@ export const results = {
       uncertain: 'Uncertain predictions',
       noUncertain: 'coverslip marks no prediction uncertain for a low probability.',
       change:
-        'To use another decision rule, or a target error rate, choose “Train again with changes” and open “Decision threshold” on the training page.',
+        'To use another decision rule, or a target error rate, choose “Train with other settings” and open “Decision threshold” on the training page.',
     },
     images: {
       nMisclassified: (n: number) => `${count(n)} misclassified`,
@@ -444,8 +444,8 @@ export const results = {
     savedIn: (dataset: string) =>
       `coverslip corrects the label in the dataset “${dataset}” immediately. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
-    changed: (changes: ImageChanges, hasFolds: boolean) =>
-      `Changes after this training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the probabilities of the tested classifier. A decision threshold that you chose is not copied to the new training.' : ''}`,
+    changed: (changes: ImageChanges, hasFolds: boolean, isAdapted: boolean) =>
+      `Changes after ${isAdapted ? 'the training that was adapted' : 'this training'}: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the probabilities of the tested classifier. A decision threshold that you chose is not copied to the new training.' : ''}`,
     ungrouped: (n: number) =>
       plural(n, {
         one: `${count(n)} added image has no group. If it belongs to the same group (such as a patient) as test images, the metrics of a new training are too high.`,

@@ -49,7 +49,7 @@ export const runs = {
   compare: (n: number) => (n < 2 ? 'Select two or more to compare' : `Compare ${counts.trainings(n)}`),
   remove: 'Delete',
   removeNamed: (name: string) => `Delete ${name}`,
-  removed: (name: string) => `${name} is in the trash.`,
+  removed: (name: string) => `${name} is in the trash, with its external tests if there are any.`,
   back: 'All trainings',
   toStudy: 'Part of a study',
   rename: 'Rename',
