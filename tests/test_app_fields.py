@@ -273,6 +273,7 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
         return change
 
     before = areas()
+    ids = {row["image_id"] for row in app.get(f"{in_lists(at)}/rows", limit=100)["items"]}
     large, small, *_ = before
     app.send("POST", f"{at}/changes", {"rows": [large, small], "label": "pair"})
     merge = edited(act="merge", rows=[large, small])
@@ -294,13 +295,20 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
     draw = edited(act="draw", rows=[first], outline=[[90, 90], [110, 90], [110, 110], [90, 110]])
     assert sorted(areas().values())[0] == 400
     for change in (draw, split, merge):
-        app.send("POST", f"changes/{change}/undo")
+        app.undo(change)
+        app.wait(at.removeprefix("datasets/"))
     assert areas() == before
+    assert {row["image_id"] for row in app.get(f"{in_lists(at)}/rows", limit=100)["items"]} == ids
+    assert [row["image_id"] for row in rows_of(table) if "#drawn" in row["image_id"]] == []
+    assert app.get(at)["n_missing"] == 0
     again = edited(act="merge", rows=[large, small])  # has the box of the first one, which stays excluded
     assert sum(areas().values()) == pytest.approx(sum(before.values()))
-    app.send("POST", f"changes/{again}/undo")
+    app.undo(again)
+    app.wait(at.removeprefix("datasets/"))
     app.send("POST", f"changes/{merge}/redo")
+    app.wait(at.removeprefix("datasets/"))
     assert areas() == after
+    assert [row["label"] for row in app.get(f"{in_lists(at)}/rows", limit=100)["items"]].count("pair") == 3
     other = app.get(f"{in_lists(at)}/fields")["items"][1]["row_id"]
     for edit, code in (
         ({"act": "merge", "rows": [first, other]}, "edit-of-several-fields"),

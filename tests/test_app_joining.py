@@ -280,6 +280,40 @@ def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
     assert (joined["state"], joined["groups"]["n_groups"]) == ("ready", 4)
 
 
+@pytest.mark.parametrize(
+    ("column", "names", "n_ungrouped", "groups"),
+    [
+        ("field", ["f0", "f1", "f2"], 0, 4),
+        ("patient", ["p0", "p0", "p1"], 2, 2),
+        (None, ["f0", "f1", "f2"], 0, 4),
+    ],
+)
+def test_added_objects_are_in_the_group_of_their_field(
+    app: App, tmp_path: Path, column: str | None, names: list[str], n_ungrouped: int, groups: int
+) -> None:
+    """Objects of one field in both sets are leakage. A field of an unknown patient has no group."""
+    fields = [save_cell(tmp_path / "fields" / f"{k}.png", seed=50 + k, side=64) for k in range(4)]
+    rows = [f"fields/{k}.png,{k}/{x},{x},4,16,16,{names[k]},{'ab'[x > 9]}" for k in range(3) for x in (3, 30)]
+    table = tmp_path / "objects.csv"
+    table.write_text("\n".join([f"path,object_id,x,y,width,height,{column or 'field'},label", *rows]) + "\n")
+    dataset = app.open(table, group=column)
+    boxes = [(file, ReadPlan(region=(x, 40, 16, 16))) for file in fields[2:] for x in (3, 30)]
+    prediction = predicted(app, boxes)
+    for k in range(4):
+        answer(app, prediction, k, "flat")
+    preview = previewed(app, prediction, dataset["id"])
+    assert (preview["n_ungrouped"], len(preview["groups"])) == (
+        n_ungrouped,
+        0 if column is None else 2 - n_ungrouped // 2,
+    )
+    joined = join(app, prediction, dataset["id"])
+    assert joined["groups"]["n_groups"] == groups
+    with app.home.engine.connect() as connection:
+        records = load_dataset(connection, dataset["id"]).records
+    assert len({(record.path, record.group) for record in records}) == 4
+    assert sum(record.group is None for record in records) == n_ungrouped
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "cells", "columns"),

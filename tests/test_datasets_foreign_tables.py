@@ -210,6 +210,31 @@ def test_crops_of_one_field_are_one_group_from_whatever_table_they_come(tmp_path
     assert len({(record.path.resolve(), record.group) for record in data.records}) == 4
 
 
+@pytest.mark.parametrize(
+    ("columns", "names", "column", "n_groups"),
+    [
+        ("field,object_id", ("f0", "f1", "f2"), None, 4),
+        ("field,object_id", ("f0", "f1", "f2"), "field", 4),
+        ("patient,note", ("p0", "p0", "p1"), "patient", 2),
+    ],
+)
+def test_added_crops_are_in_the_group_of_their_field_or_are_a_group_if_groups_are_fields(
+    tmp_path: Path, columns: str, names: tuple[str, ...], column: str | None, n_groups: int
+) -> None:
+    """Objects of one field in both sets are leakage. A field of an unknown patient has no group."""
+    draw_fields(tmp_path)
+    of_objects = [f"fields/{k}.png,{x},30,a,{names[k]},{x}" for k in range(3) for x in (20, 40)]
+    first = write(tmp_path, f"path,x,y,label,{columns}", of_objects)
+    (tmp_path / "added").mkdir()
+    rows = [f"../fields/{k}.png,24,{y},b," for k in (2, 3) for y in (24, 40)]
+    second = write(tmp_path / "added", f"path,x,y,label,{column or 'note'}", rows)
+    data = open_dataset([first, second], crop_size=21, group=column)
+    of_fields = {(int(record.path.stem), record.group) for record in data.records}
+    assert len(of_fields) == 4
+    assert [field for field, group in of_fields if group is None] == ([3] if column == "patient" else [])
+    assert len({group for _, group in of_fields if group is not None}) == n_groups
+
+
 def test_fields_of_the_same_name_in_two_tables_are_two_groups(tmp_path: Path) -> None:
     tables = []
     for name in ("monday", "tuesday"):

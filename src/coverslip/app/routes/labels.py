@@ -117,7 +117,7 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
 def change_objects(workspace: ServedWorkspace, dataset_id: str, edit: ObjectEdit, request: Request) -> SavedChange:
     """Draw an object in a field, merge objects, or split one. The objects that are replaced are excluded.
 
-    The dataset is read again. An undo of the change excludes the new objects, and includes the others.
+    The dataset is read again. An undo of the change removes the new objects, and includes the others.
     """
     change, n = edit_objects(workspace, dataset_id, edit)
     record_change(request, "objects", after=edit.act)
@@ -143,7 +143,7 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
 def step_change(
     request: Request, workspace: ServedWorkspace, change_id: ChangeId, action: Literal["undo", "redo"]
 ) -> ChangeStep:
-    """Undo one change of labels, exclusions, answers, decisions, joined or overwritten images, or redo it.
+    """Undo one change of labels, exclusions, objects, answers, decisions, joined or overwritten images, or redo it.
 
     Images that were changed again since then stay as they are, and are named. If there are only others, the request is
     refused. On a server with accounts, annotators undo and redo their own changes only.

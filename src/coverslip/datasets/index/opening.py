@@ -275,7 +275,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
     """Return several sources as one dataset, optionally with each image once, in the domain of its first source.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
-    of one field from several sources are also one group: that of a patient and the like, if a source states one.
+    of one field from several sources are also one group, as `group_by_field` returns them.
 
     Raises:
         BadDataset: two sources give an image different labels, groups or sets.
@@ -285,16 +285,14 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
     origins: dict[str, list[Origin]] = {}
     earlier: dict[tuple[object, ...], tuple[int, str]] = {}  # position and source of an image, by its pixels
     n_repeated = 0
-    field_groups: dict[Path, str] = {}
+    field_groups: dict[tuple[Path, int], str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         is_by_field = any(each.code == GROUPED_BY_FIELD for each in dataset.notes)
         of_source: dict[tuple[object, ...], tuple[int, str]] = {}
         for record in dataset.records:
             group = record.group
-            if is_by_field and group == name_as_text(posix_below(record.path, dataset.root)):
-                group = field_groups.setdefault(record.path, f"{domain}/{group}")
-            elif group is None:
-                group = field_groups.get(record.path)
+            if is_by_field and group == (record.field or name_as_text(posix_below(record.path, dataset.root))):
+                group = field_groups.setdefault(record.series, f"{domain}/{group}")
             if not distinct or record.pixels not in earlier:
                 of_source.setdefault(record.pixels, (len(records), domain))
                 identity = f"{domain}/{record.image_id}"
@@ -302,7 +300,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
                 continue
             n_repeated += 1
             position, first_source = earlier[record.pixels]
-            first, field_group = records[position], field_groups.get(record.path)
+            first, field_group = records[position], field_groups.get(record.series)
             if field_group is not None and first.group == field_group:
                 first = first.with_group(group or field_group)
             elif group == field_group:
@@ -312,8 +310,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    if field_groups:
-        records = _in_stated_groups(records, field_groups)
+    records = group_by_field(records, field_groups)
     if n_repeated:
         notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
@@ -325,14 +322,37 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
     return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
 
 
-def _in_stated_groups(records: Sequence[ImageRecord], field_groups: Mapping[Path, str]) -> list[ImageRecord]:
-    """Return images with the group that other images of their field state, if these state one, instead of the field."""
-    stated: defaultdict[str, set[str | None]] = defaultdict(set)
+def group_by_field(
+    records: Sequence[ImageRecord], field_groups: Mapping[tuple[Path, int], str] | None = None
+) -> list[ImageRecord]:
+    """Return images of several sources with one group for each field.
+
+    An image without a group gets the group that other images of its file and series state, if these state one. If
+    groups are fields, each with crops of its own, other crops without a group get their field as group.
+
+    Args:
+        records: the images.
+        field_groups: groups of fields of which no source states a group. A stated group replaces them.
+    """
+    field_groups = field_groups or {}
+    stated: defaultdict[tuple[Path, int], set[str]] = defaultdict(set)
+    fields_of: defaultdict[str, set[tuple[Path, int]]] = defaultdict(set)
     for record in records:
-        if (field_group := field_groups.get(record.path)) and record.group not in (None, field_group):
-            stated[field_group].add(record.group)
-    group_of = {field_group: groups.pop() for field_group, groups in stated.items() if len(groups) == 1}
-    return [record.with_group(group_of.get(record.group or "", record.group)) for record in records]
+        if record.group is not None and record.group != field_groups.get(record.series):
+            stated[record.series].add(record.group)
+        if record.group is not None and record.has_box:
+            fields_of[record.group].add(record.series)
+    are_fields = bool(fields_of) and all(len(each) == 1 for each in fields_of.values())
+    grouped: list[ImageRecord] = []
+    for record in records:
+        group, field_group = record.group, field_groups.get(record.series)
+        if group in (None, field_group):
+            groups = stated.get(record.series, set())
+            group = next(iter(groups)) if len(groups) == 1 else field_group
+            if group is None and are_fields and record.has_box:
+                group = name_as_text(record.path.as_posix())
+        grouped.append(record if group == record.group else record.with_group(group))
+    return grouped
 
 
 def _combined(first: ImageRecord, second: ImageRecord, first_source: str, source: str) -> ImageRecord:

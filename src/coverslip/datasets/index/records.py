@@ -194,6 +194,11 @@ class ImageRecord:
         return self._plan_of_file.files(self.path)
 
     @property
+    def series(self) -> tuple[Path, int]:
+        """The file of the image, and the number of its series there: the field of view of a crop."""
+        return self.path, self._plan_of_file.series
+
+    @property
     def field(self) -> str:
         """The field of view of an object; empty if its table names none."""
         return self._cell("field")

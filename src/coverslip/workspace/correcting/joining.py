@@ -11,7 +11,8 @@ from typing import Literal
 from sqlalchemy import Connection, select
 
 from coverslip.datasets.columns import find_column
-from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.opening import group_by_field, open_dataset
+from coverslip.datasets.index.records import ImageRecord
 from coverslip.datasets.names import name_as_text, natural_key
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.documented_fields import DocumentedFields
@@ -32,7 +33,7 @@ from coverslip.workspace.correcting.trained_images import CurrentImage, ImageCha
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.reading_images import search_duplicates
-from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
+from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for, reopen_sources
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Row, images_of_job, rows_in_dataset
@@ -165,7 +166,7 @@ class JoinPreview(DocumentedFields):
     n_ungrouped: int
     """Images of the prediction, also those added earlier, without a known group there."""
     groups: list[str]
-    """Groups that the pattern finds in the paths of the others."""
+    """Groups of the others: those that the pattern finds in their paths, and those of their fields of view."""
 
 
 def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinPreview:
@@ -185,6 +186,13 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     if group_by.pattern is not None:
         paths = [name_as_text(picture.file.as_posix()) for _, picture, _ in joining.images]
         groups = grouping.groups_of_paths(group_by.pattern, paths)
+    if group_by.column is not None or group_by.pattern is not None:
+        present = reopen_sources(workspace, joining.dataset, group_by.column, group_by.pattern).records
+        added = [
+            ImageRecord(image_id, picture.file, None, group, "", None, picture.plan)
+            for (image_id, picture, _), group in zip(joining.images, groups, strict=True)
+        ]
+        groups = [record.group for record in group_by_field([*present, *added])[len(present) :]]
     known_groups = [group for group in groups if group is not None]
     return JoinPreview(
         counts=counts,

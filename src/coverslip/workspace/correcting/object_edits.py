@@ -1,18 +1,20 @@
 """Objects of fields that a user draws, merges or splits.
 
 The table of objects, which is in the workspace, gets rows for the new objects, and the objects that they replace are
-excluded. An undo excludes the new objects and includes the others, by the log of changes.
+excluded. An undo removes the new objects from the table and includes the others, by the log of changes.
 """
 
 import csv
+import json
 import math
+from collections.abc import Collection, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError
@@ -33,9 +35,10 @@ from coverslip.workspace.correcting.corrections import exclude_rows
 from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import refresh_dataset
+from coverslip.workspace.datasets.state import change_images
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_rows
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import among, dataset_row, refuse_unready, source_paths
+from coverslip.workspace.store.rows import among, among_integers, dataset_row, refuse_unready, source_paths
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.fields import outlines_of
@@ -102,23 +105,67 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         columns = (images.c.image_id, images.c.label)
         edited = connection.execute(select(*columns).where(images.c.row_id.in_(edit.rows))).all()
         labels_of = {label for _, label in edited}
-        before = table.read_bytes()
-        new_ids = _append(workspace.owned(table), edited[0].image_id, shifted, field)
+        of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
+        drawn = connection.execute(select(images.c.image_id).where(of_dataset, images.c.image_id.contains("#drawn")))
+        objects = _new_objects(table, edited[0].image_id, shifted, field, used=set(drawn.scalars()))
         change = add_change(connection, dataset_id)
         if edit.act != "draw":
             exclude_rows(connection, row, row_ids, change, is_excluded=True)
+    replace_objects(workspace, dataset_id, added=objects)
+    with write_transaction(workspace.engine) as connection:
+        by_id = {each["image_id"]: each for each in objects}
+        is_new = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(among(by_id))
+        new = connection.execute(select(images.c.row_id, images.c.image_id).where(is_new)).all()
+        added = [row.row_id for row in new]
+        change_images(connection, dataset_id, among_integers(added), is_excluded=literal(value=False))
+        log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
+        texts = [(row.row_id, None, json.dumps(by_id[row.image_id])) for row in new]
+        log_rows(connection, change, ChangedField.OBJECT, texts)
+        if edit.act == "merge" and len(labels_of) == 1:
+            label_rows(connection, dataset_row(connection, dataset_id), added, labels_of.pop(), change)
+    return change, len(objects)
+
+
+def replace_objects(
+    workspace: Workspace,
+    dataset_id: str,
+    *,
+    added: Sequence[dict[str, str]] = (),
+    removed: Collection[str] = (),
+) -> None:
+    """Add rows to the table of objects of a dataset and remove others, and read the dataset again.
+
+    Args:
+        workspace: the workspace.
+        dataset_id: the dataset.
+        added: rows, which replace those of the same image_id.
+        removed: the image_ids of rows.
+
+    Raises:
+        Conflict: no source of the dataset is a table of objects that the app wrote.
+        CoverslipError: the dataset cannot be read with these objects; nothing is changed.
+    """
+    with write_transaction(workspace.engine) as connection:
+        sources = map(Path, source_paths(dataset_row(connection, dataset_id)))
+        table = next((path for path in sources if workspace.objects in path.parents), None)
+        if table is None:
+            raise Conflict("objects-not-of-app")
+        before = workspace.owned(table).read_bytes()
+        columns, rows = _read_table(table)
+        replaced = {*removed, *(row["image_id"] for row in added)}
+        rows = [*(row for row in rows if row["image_id"] not in replaced), *added]
+        write_csv(table, columns, ([row[name] for name in columns] for row in rows))
     try:
         refresh_dataset(workspace, dataset_id)
     except CoverslipError:
         table.write_bytes(before)
         raise
-    with write_transaction(workspace.engine) as connection:
-        is_new = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(among(new_ids))
-        added = connection.execute(select(images.c.row_id).where(is_new)).scalars().all()
-        log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
-        if edit.act == "merge" and len(labels_of) == 1:
-            label_rows(connection, dataset_row(connection, dataset_id), added, labels_of.pop(), change)
-    return change, len(new_ids)
+
+
+def _read_table(table: Path) -> tuple[list[str], list[dict[str, str]]]:
+    with table.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        return list(reader.fieldnames or ()), list(reader)
 
 
 def _with_boxes(outlines: Outlines, boxes: Array) -> Outlines:
@@ -165,13 +212,16 @@ def _halves(mask: Array) -> Array:
     return labels
 
 
-def _append(table: Path, image_id: str, outlines: Outlines, field: FieldImage) -> list[str]:
-    """Add rows for new objects in the field of an object; return their image_ids. If others are measured, they are."""
-    with table.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        columns, rows = list(reader.fieldnames or ()), list(reader)
+def _new_objects(
+    table: Path, image_id: str, outlines: Outlines, field: FieldImage, used: Collection[str]
+) -> list[dict[str, str]]:
+    """Return rows of the table for new objects in the field of an object. If others are measured, they are.
+
+    Objects that an undo removed keep their image_id, which is in `used`.
+    """
+    columns, rows = _read_table(table)
     like = next(row for row in rows if row["image_id"] == image_id)
-    prefix, used = like["image_id"].rpartition("#")[0], {row["image_id"] for row in rows}
+    prefix, used = like["image_id"].rpartition("#")[0], {*used, *(row["image_id"] for row in rows)}
     area_of_pixel = _area_of_pixel(like)
     measurements = _measurements(like, outlines, field) if any(map(is_measurement, columns)) else repeat({})
     new: list[dict[str, str]] = []
@@ -191,8 +241,7 @@ def _append(table: Path, image_id: str, outlines: Outlines, field: FieldImage) -
         changes["area_um2"] = "" if area_of_pixel is None else f"{area * area_of_pixel:.6g}"
         changes |= {name: "" for name in columns if is_measurement(name)} | measured
         new.append(like | {name: cell for name, cell in changes.items() if name in columns})
-    write_csv(table, columns, ([row[name] for name in columns] for row in [*rows, *new]))
-    return [row["image_id"] for row in new]
+    return new
 
 
 def _measurements(like: dict[str, str], outlines: Outlines, field: FieldImage) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from coverslip.errors import NotFound
 from coverslip.workspace.correcting.corrections import store_answers, stored_answers
 from coverslip.workspace.correcting.draws import store_decisions, stored_decisions
 from coverslip.workspace.correcting.joining import joined_source, restore_joined
+from coverslip.workspace.correcting.object_edits import replace_objects
 from coverslip.workspace.datasets.image_rows import (
     keep_overwritten,
     restore_kept,
@@ -77,6 +78,7 @@ def redo(workspace: Workspace, change_id: int) -> ChangeStep:
 
 def _step(workspace: Workspace, change_id: int, *, is_undone: bool) -> ChangeStep:
     is_joined = _step_joined(workspace, change_id, is_undone=is_undone)
+    stepped_objects = _step_objects(workspace, change_id, is_undone=is_undone)
     with write_transaction(workspace.engine) as connection:
         change = _change(connection, change_id)
         rows = _changed_rows(connection, change, is_undone=is_undone)
@@ -85,6 +87,8 @@ def _step(workspace: Workspace, change_id: int, *, is_undone: bool) -> ChangeSte
         done = {field: _apply(connection, change, field, rows[field], is_undone=is_undone) for field in rows}
         if is_joined and ChangedField.JOIN in rows:
             done[ChangedField.JOIN] = {0}
+        if ChangedField.OBJECT in rows:
+            done[ChangedField.OBJECT] = stepped_objects
         if not any(done.values()):
             raise ChangedSince("changed-since")
         for field, row_ids in done.items():
@@ -165,6 +169,28 @@ def _step_joined(workspace: Workspace, change_id: int, *, is_undone: bool) -> bo
     return bool(joined_source(job, dataset) == row.new)
 
 
+def _step_objects(workspace: Workspace, change_id: int, *, is_undone: bool) -> set[int]:
+    """Remove the new objects of a change from their table, or add them again; return their row_ids.
+
+    Objects that were changed again stay. This can be repeated, as `_step_joined`.
+    """
+    with workspace.engine.connect() as connection:
+        change = _change(connection, change_id)
+        rows = _changed_rows(connection, change, is_undone=is_undone)
+        last = {row.row_id: row.expected for row in rows.get(ChangedField.EXCLUSION, ()) if row.is_last}
+        current = _current(connection, change, ChangedField.EXCLUSION, last)
+    objects = {
+        row.row_id: json.loads(row.after)
+        for row in rows.get(ChangedField.OBJECT, ())
+        if row.is_last and row.row_id in current and current[row.row_id] == last[row.row_id]
+    }
+    if objects and is_undone:
+        replace_objects(workspace, change.dataset_id, removed=[each["image_id"] for each in objects.values()])
+    elif objects:
+        replace_objects(workspace, change.dataset_id, added=list(objects.values()))
+    return set(objects)
+
+
 def _apply(
     connection: Connection, change: AnyRow, field: ChangedField, rows: Sequence[AnyRow], *, is_undone: bool
 ) -> set[int]:
@@ -214,7 +240,7 @@ def _current(
 ) -> Mapping[int, str | None]:
     """Return the current values of a field; those of images and predictions that were deleted are not included."""
     match field:
-        case ChangedField.JOIN:  # it was replaced before
+        case ChangedField.JOIN | ChangedField.OBJECT:  # it was replaced before
             return {}
         case ChangedField.ANSWER:
             if connection.execute(select(jobs.c.id).where(jobs.c.id == change.job_id)).first() is None:

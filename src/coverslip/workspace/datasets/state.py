@@ -19,6 +19,7 @@ from coverslip.errors import BadRecipe, CoverslipError, NotFound
 from coverslip.messages import Failure, failure_of
 from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.pixel_options import PixelChoice
+from coverslip.workspace.store.change_log import ChangedField
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     WHOLE,
@@ -34,7 +35,7 @@ from coverslip.workspace.store.rows import (
     source_paths,
     table_choices,
 )
-from coverslip.workspace.store.tables import datasets, image_facts, images
+from coverslip.workspace.store.tables import changed_rows, datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.tiles import ChannelDisplay, display_of
 
@@ -551,6 +552,12 @@ def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
         return _state_of(workspace, connection, dataset_row(connection, dataset_id))
 
 
+# Whether an undo removed an object that was drawn, merged or split.
+_is_undone_object = images.c.row_id.in_(
+    select(changed_rows.c.row_id).where(changed_rows.c.field == ChangedField.OBJECT, changed_rows.c.is_undone)
+)
+
+
 def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]:
     """Return the removed datasets that share a folder or table with a dataset, the last removed one first."""
     columns = (datasets.c.id, datasets.c.name, datasets.c.removed, datasets.c.sources)
@@ -584,7 +591,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_unreadable=counts["n_unreadable"],
         n_excluded=counts["n_excluded"],
         n_missing=connection.execute(
-            select(func.count()).where(images.c.missing_from == row.id, is_annotated)
+            select(func.count()).where(images.c.missing_from == row.id, is_annotated, ~_is_undone_object)
         ).scalar_one(),
         removed_before=_removed_before(connection, row),
         classes=[ClassCount(name, counts["classes"].get(name, 0)) for name in names],

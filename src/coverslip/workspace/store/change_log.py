@@ -22,6 +22,7 @@ class ChangedField(StrEnum):
 
     LABEL = "label"  # of an image
     EXCLUSION = "exclusion"  # of an image: 1 or 0
+    OBJECT = "object"  # drawn, merged or split: None, and its row of the table of objects as JSON
     DECISION = "decision"  # about an image whose readings differ: its label, time and author as JSON
     REPLACEMENT = "replacement"  # of an overwritten image by a new one of the same file: the label of each
     KEPT = "kept"  # of an overwritten image: its former content, and what was of it, as JSON; its current content
@@ -31,7 +32,7 @@ class ChangedField(StrEnum):
 
 # Whose row_id is that of an image
 OF_IMAGES = (
-    *(ChangedField.LABEL, ChangedField.EXCLUSION, ChangedField.DECISION),
+    *(ChangedField.LABEL, ChangedField.EXCLUSION, ChangedField.OBJECT, ChangedField.DECISION),
     *(ChangedField.REPLACEMENT, ChangedField.KEPT),
 )
 IMAGE_COLUMNS: Mapping[ChangedField, ColumnElement[Any]] = {

@@ -400,8 +400,11 @@ export const predict: Texts['predict'] = {
       `Das neue Training verwendet die Einstellungen von „${name}“. Bei Kreuzvalidierung sind hinzugefügte Bilder auch Testbilder. Dateien werden nicht verschoben.`,
     domain: (name) =>
       `Die hinzugefügten Bilder bilden die neue Domäne „${name}“, weil neue Bilder oft von einem anderen Tag oder Mikroskop stammen. Ergebnisse werden für jede Domäne berichtet.`,
-    noColumn: (column) =>
-      `Gruppen sind durch die Spalte „${column}“ festgelegt, die für hinzugefügte Bilder keinen Wert hat.`,
+    noColumn: (column, n) =>
+      plural(n, {
+        one: `Gruppen sind durch die Spalte „${column}“ festgelegt, die für ${count(n)} hinzugefügtes Bild keinen Wert hat.`,
+        other: `Gruppen sind durch die Spalte „${column}“ festgelegt, die für ${count(n)} hinzugefügte Bilder keinen Wert hat.`,
+      }),
     noMatch: (pattern, n) =>
       plural(n, {
         one: `Gruppen sind durch das Muster „${pattern}“ festgelegt, das nicht auf den Pfad von ${count(n)} hinzugefügten Bild passt.`,
@@ -409,8 +412,8 @@ export const predict: Texts['predict'] = {
       }),
     ungrouped:
       'coverslip kann nicht feststellen, ob diese Bilder zur selben Gruppe (wie einem Patienten) gehören wie Testbilder. Wenn ja, sind die Metriken zu hoch.',
-    matched: (pattern, groups) =>
-      `Gruppen, die das Muster „${pattern}“ in den Pfaden hinzugefügter Bilder findet: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
+    matched: (groups) =>
+      `Gruppen hinzugefügter Bilder: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
     retrain: 'Hinzufügen und neu trainieren',
     reading: 'Hinzugefügte Bilder werden gelesen',
     otherDataset: 'Bilder stattdessen zu einem anderen Datensatz hinzufügen',

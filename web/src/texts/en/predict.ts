@@ -390,8 +390,11 @@ export const predict = {
       `The new training uses the settings of “${name}”. With cross-validation, added images are test images too. Files are not moved.`,
     domain: (name: string) =>
       `The added images form the new domain “${name}”, because new images often come from another day or microscope. Results are reported for each domain.`,
-    noColumn: (column: string) =>
-      `Groups are defined by the column “${column}”, which has no value for added images.`,
+    noColumn: (column: string, n: number) =>
+      plural(n, {
+        one: `Groups are defined by the column “${column}”, which has no value for ${count(n)} added image.`,
+        other: `Groups are defined by the column “${column}”, which has no value for ${count(n)} added images.`,
+      }),
     noMatch: (pattern: string, n: number) =>
       plural(n, {
         one: `Groups are defined by the pattern “${pattern}”, which does not match the path of ${count(n)} added image.`,
@@ -399,8 +402,8 @@ export const predict = {
       }),
     ungrouped:
       'coverslip cannot determine whether these images belong to the same group (such as a patient) as test images. If they do, the metrics are too high.',
-    matched: (pattern: string, groups: string[]) =>
-      `Groups that the pattern “${pattern}” matches in the paths of added images: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
+    matched: (groups: string[]) =>
+      `Groups of added images: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
     otherDataset: 'Add images to another dataset instead',
