@@ -151,6 +151,11 @@ def test_all_doors_give_equal_numbers(
         rows = list(csv.DictReader(io.StringIO(table)))
         names = ("count", "raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped")
         assert [[float(row[name]) for name in names] for row in rows] == [pytest.approx(row) for row in expected]
+        values = [each.classes[name].shown for each in summary.samples for name in summary.classes]
+        names = ("shown", "shown_low", "shown_high")
+        assert [[float(row[name]) for name in names] for row in rows] == [
+            pytest.approx([each.value, each.low, each.high]) for each in values
+        ]
     for table in (prism.read_text(encoding="utf-8"), downloaded(downloads["samples-prism"])):
         assert_prism(table, summary)
     for page, names in ((report.read_text(encoding="utf-8"), names_here), (downloads["samples-report"].text, SAMPLES)):

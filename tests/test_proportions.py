@@ -149,6 +149,17 @@ def test_an_interval_is_not_shorter_than_that_of_a_classifier_without_errors(n: 
     assert many.low[1] < 1 - without_errors[2] + 1e-9
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_votes_that_error_rates_do_not_allow_have_the_interval_of_the_nearest_proportions(n_classes: int) -> None:
+    rates = ErrorRates([of_counts(60 * row + 20) for row in np.eye(n_classes)])
+    least = (rates.matrix[0] * 40).round(9)
+    possible, impossible = (rates.correct(of_counts(votes)) for votes in (least, 40 * np.eye(n_classes)[0]))
+    assert possible.unclipped[1:] == pytest.approx(0, abs=1e-6)
+    assert max(impossible.unclipped[1:]) < -0.1
+    assert impossible.high[1:] == pytest.approx(possible.high[1:], abs=0.01)
+    assert impossible.low[0] == pytest.approx(possible.low[0], abs=0.01)
+
+
 def test_more_labeled_images_make_the_interval_shorter() -> None:
     def width(n: int) -> float:
         corrected = ErrorRates([of_counts([9 * n, n]), of_counts([n, 9 * n])]).correct(of_counts([700, 300]))

@@ -277,9 +277,11 @@ class ErrorRates:
             return Corrected(nothing, nothing, nothing, nothing, self.reason)
         shares = solve(self.matrix, counts.shares[None])[0]
         is_own = len(votes.n) == 1 and not has_mean_rates
-        low, high = self._melded(counts, is_own) if len(shares) == 2 else self._by_draws(counts, is_own)
-        # If votes are further out than the error rates allow, all draws are at 0 or 1. The interval then has at least
-        # the width for a classifier without errors that finds no image, or only images, of a class.
+        # By chance, votes can be further out than the error rates allow. Their interval would be the narrower, the less
+        # possible they are, so that it is that of the votes to expect with the nearest proportions.
+        counts_within = EffectiveCounts(shares @ self.matrix, counts.n)
+        low, high = self._melded(counts_within, is_own) if len(shares) == 2 else self._by_draws(counts_within, is_own)
+        # At least the width for a classifier without errors that finds no image, or only images, of a class.
         least = 1 - _TAILS[0] ** (1 / counts.n)
         low, high = np.minimum(np.minimum(low, shares), 1 - least), np.maximum(np.maximum(high, shares), least)
         unclipped = np.linalg.solve(self.matrix.T, counts.shares).astype(np.float64)

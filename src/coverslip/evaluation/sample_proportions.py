@@ -25,7 +25,7 @@ _POWER = 0.8
 SUMMARY_COLUMNS = (
     *("sample", "condition", "block", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
     *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "standard_error"),
-    *("shown", "reason"),
+    *("shown", "shown_low", "shown_high", "reason"),
 )
 _CLEARLY_SMALLER = 0.8  # ratio of expected squared errors, below which corrected values of single samples are shown
 _FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of their difference
@@ -179,7 +179,8 @@ class Summary(DocumentedFields):
                 raw, corrected = of_class.raw, of_class.corrected
                 numbers = (sample.n, sample.n_uncertain, sample.n_unfamiliar, sample.n_unreadable)
                 values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high)
-                further = (of_class.unclipped, of_class.standard_error, of_class.shown.value)
+                shown = of_class.shown
+                further = (of_class.unclipped, of_class.standard_error, shown.value, shown.low, shown.high)
                 cells = (
                     sample.sample,
                     sample.condition,

@@ -320,9 +320,12 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
 
 
 def proportion_cell(metric: Metric, digits: int | None = None) -> Estimate:
-    """Return the cell of a proportion. Its interval can be too wide to show however many images there are."""
+    """Return the cell of a proportion. Its interval is shown however wide it is, as in tables of values."""
     cell = estimate(metric, digits=digits)
-    return replace(cell, counts=text("proportions-undetermined")) if metric.is_useless else cell
+    if metric.low is None or metric.high is None:
+        return cell
+    shown = partial(reported.number, digits=metric.digits if digits is None else digits)
+    return replace(cell, interval=reported.spanned(metric.low, metric.high, shown), counts="")
 
 
 def sample_columns(summary: Summary) -> tuple[str, ...]:
@@ -344,9 +347,7 @@ def sample_cells(summary: Summary, proportions: SampleProportions, name: str) ->
     if of_class.standard_error is not None:
         corrected = f"{corrected} ± {reported.number(of_class.standard_error, digits)}"
     interval = "–"
-    if shown.is_useless:
-        interval = text("proportions-undetermined")
-    elif shown.low is not None and shown.high is not None and of_class.corrected.value is not None:
+    if shown.low is not None and shown.high is not None and of_class.corrected.value is not None:
         interval = reported.spanned(shown.low, shown.high, partial(reported.number, digits=digits))
     return reported.number(of_class.raw.value, digits), interval, corrected
 
@@ -472,7 +473,7 @@ def _strips(summary: Summary, name: str) -> "Figure":
         mean = condition.classes[name].shown
         if mean.value is not None:
             ends = [k - _STRIP_WIDTH / 2 - 0.08, k + _STRIP_WIDTH / 2 + 0.08]
-            if mean.low is not None and mean.high is not None:
+            if mean.low is not None and mean.high is not None and not mean.is_useless:
                 axes.fill_between(ends, mean.low, mean.high, color=DATA, alpha=0.14, linewidth=0)
             axes.plot(ends, [mean.value] * 2, color=INK, linewidth=1.6, label=text("proportions-mean"))
         of_condition = [each for each in summary.samples if each.condition == condition.condition]
@@ -490,7 +491,7 @@ def _strips(summary: Summary, name: str) -> "Figure":
 def _point(axes: "Axes", x: float, metric: Metric) -> None:
     if metric.value is None:
         return
-    if metric.low is not None and metric.high is not None:
+    if metric.low is not None and metric.high is not None and not metric.is_useless:
         axes.plot([x, x], [metric.low, metric.high], color=DATA, linewidth=1, alpha=0.5)
     label = text("proportions-sample")
     axes.plot([x], [metric.value], "o", color=DATA, markersize=4.5, label=label, clip_on=False, zorder=3)

@@ -122,14 +122,14 @@ export function interval(
 /** Whether an interval contains most values from 0 to 1. */
 const isUseless = (low: number, high: number): boolean => low >= 0 && high <= 1 && high - low >= 0.8;
 
-/** The ends of an interval: '0.85–0.93'; null without one, or if it contains most values from 0 to 1. */
+/** The ends of an interval: '0.85–0.93'; null without one. */
 export function range(
   low: number | null | undefined,
   high: number | null | undefined,
   digits = digitsOf(low, high),
 ): string | null {
   if (low === null || low === undefined || high === null || high === undefined) return null;
-  return isUseless(low, high) ? null : `${plain(low, digits)}–${plain(high, digits)}`;
+  return `${plain(low, digits)}–${plain(high, digits)}`;
 }
 
 /** A difference with its sign, '+0.012' or '−0.012', or '0.000' if it rounds to zero; a dash if there is none. */

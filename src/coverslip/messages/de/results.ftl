@@ -914,8 +914,6 @@ proportions-uncertain = unsichere Bilder
 
 proportions-unfamiliar = ungewohnte Bilder
 
-proportions-undetermined = nicht bestimmt
-
 proportions-mean-of = Mittelwert von { $n_samples }
 
 proportions-of-class = Anteil von { $name }

@@ -914,8 +914,6 @@ proportions-uncertain = uncertain images
 
 proportions-unfamiliar = unfamiliar images
 
-proportions-undetermined = not determined
-
 proportions-mean-of = mean of { $n_samples }
 
 proportions-of-class = Proportion of { $name }

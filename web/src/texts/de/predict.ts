@@ -254,7 +254,7 @@ export const predict: Texts['predict'] = {
     nameOf: (condition) => `Name der Bedingung ${condition}`,
     noValue: (isCounted, reason) => `${isCounted ? 'nicht korrigiert' : 'kein Wert'}: ${reason}`,
     assumption: 'Was die Korrektur voraussetzt',
-    unknownKey: 'ohne Balken: Intervall nicht bestimmt',
+    unknownKey: 'ohne Balken: kein Intervall oder eines breiter als 0,8',
     trust: 'Ist darauf Verlass?',
     corrections: (n) =>
       n === 1
@@ -269,7 +269,6 @@ export const predict: Texts['predict'] = {
     decided: 'Als Klasse entschieden',
     raw: 'Gezählter Anteil',
     interval: '95-%-KI des Anteils',
-    undetermined: 'nicht bestimmt',
     corrected: 'Korrigiert ± Standard\u00ADfehler',
     computing: 'Anteile werden berechnet …',
     startAgain: 'Neu beginnen',

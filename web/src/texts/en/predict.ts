@@ -248,7 +248,7 @@ export const predict = {
     nameOf: (condition: string) => `Name of the condition ${condition}`,
     noValue: (isCounted: boolean, reason: string) => `${isCounted ? 'not corrected' : 'no value'}: ${reason}`,
     assumption: 'What the correction assumes',
-    unknownKey: 'no bar: the interval is not determined',
+    unknownKey: 'no bar: no interval, or one wider than 0.8',
     trust: 'Can you rely on this?',
     corrections: (n: number) =>
       n === 1
@@ -263,7 +263,6 @@ export const predict = {
     decided: 'Decided as the class',
     raw: 'Counted proportion',
     interval: '95% CI of the proportion',
-    undetermined: 'not determined',
     corrected: 'Corrected ± standard error',
     computing: 'Computing the proportions…',
     startAgain: 'Start again',
