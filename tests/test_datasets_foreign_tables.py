@@ -216,6 +216,7 @@ def test_crops_of_one_field_are_one_group_from_whatever_table_they_come(tmp_path
         ("field,object_id", ("f0", "f1", "f2"), None, 4),
         ("field,object_id", ("f0", "f1", "f2"), "field", 4),
         ("patient,note", ("p0", "p0", "p1"), "patient", 2),
+        ("patient,note", ("p0", "p1", "p2"), "patient", 3),  # of one field each
     ],
 )
 def test_added_crops_are_in_the_group_of_their_field_or_are_a_group_if_groups_are_fields(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.columns import OBJECT_TABLE, find_column
 from coverslip.datasets.index.folders import labels_of_folders, list_images, no_images, open_folder, with_channel_files
 from coverslip.datasets.index.image_tables import SHEET_SUFFIXES, ImageTable, gives_labels, read_table, with_mapping
 from coverslip.datasets.index.in_memory import Axes, as_sources
@@ -136,7 +137,7 @@ def open_dataset(
             opened = [with_pattern_groups(each, path_of, group_pattern) for each in opened]
     if group_pattern is not None:
         check_pattern(opened, path_of, group_pattern)
-    dataset = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
+    dataset = with_unique_ids(_with_domains(opened, names, distinct, group))  # the plan has no part in the names
     dataset = replace(with_channel_files(dataset, plan), opening=opening)
     if channels is not None:  # another plan, such as that of a classifier, does not change them
         shared: dict[frozenset[str], frozenset[str]] = {}
@@ -245,12 +246,12 @@ def _dataset_of(
     return Dataset(root, kind, tuple(records), tuple(notes), origins=origins)
 
 
-def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None], distinct: bool) -> Dataset:
+def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None], distinct: bool, group: str | None) -> Dataset:
     """Return the opened sources as one dataset, in domains with these names, else with the names of the folders."""
     if len(opened) > 1:
         names_or_none = names or [None] * len(opened)
         domains = [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
-        return _join(opened, domains, distinct)
+        return _join(opened, domains, distinct, group)
     (dataset,) = opened
     return _with_domain(dataset, names[0]) if names and names[0] else dataset
 
@@ -271,7 +272,9 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
     return with_unique_ids(_join(datasets, _domains(datasets), distinct=True))
 
 
-def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> Dataset:
+def _join(
+    opened: Sequence[Dataset], domains: Sequence[str], distinct: bool, group_column: str | None = None
+) -> Dataset:
     """Return several sources as one dataset, optionally with each image once, in the domain of its first source.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
@@ -310,7 +313,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    records = group_by_field(records, field_groups)
+    records = group_by_field(records, group_column, field_groups)
     if n_repeated:
         notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
@@ -323,26 +326,31 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
 
 
 def group_by_field(
-    records: Sequence[ImageRecord], field_groups: Mapping[tuple[Path, int], str] | None = None
+    records: Sequence[ImageRecord],
+    column: str | None = None,
+    field_groups: Mapping[tuple[Path, int], str] | None = None,
 ) -> list[ImageRecord]:
     """Return images of several sources with one group for each field.
 
-    An image without a group gets the group that other images of its file and series state, if these state one. If
-    groups are fields, each with crops of its own, other crops without a group get their field as group.
+    An image without a group gets the group that other images of its file and series state, if these state one. If the
+    groups of all crops are fields, by the name of the column or of each group, other crops without a group get their
+    field as group.
 
     Args:
         records: the images.
+        column: the column that names the groups; None: none was chosen.
         field_groups: groups of fields of which no source states a group. A stated group replaces them.
     """
     field_groups = field_groups or {}
     stated: defaultdict[tuple[Path, int], set[str]] = defaultdict(set)
-    fields_of: defaultdict[str, set[tuple[Path, int]]] = defaultdict(set)
     for record in records:
         if record.group is not None and record.group != field_groups.get(record.series):
             stated[record.series].add(record.group)
-        if record.group is not None and record.has_box:
-            fields_of[record.group].add(record.series)
-    are_fields = bool(fields_of) and all(len(each) == 1 for each in fields_of.values())
+    of_group = [record for record in records if record.group is not None and record.has_box]
+    are_fields = (column is not None and find_column([column], "path", OBJECT_TABLE) is not None) or (
+        bool(of_group)
+        and all(record.group == field_groups.get(record.series) or _is_named_after_field(record) for record in of_group)
+    )
     grouped: list[ImageRecord] = []
     for record in records:
         group, field_group = record.group, field_groups.get(record.series)
@@ -353,6 +361,13 @@ def group_by_field(
                 group = name_as_text(record.path.as_posix())
         grouped.append(record if group == record.group else record.with_group(group))
     return grouped
+
+
+def _is_named_after_field(record: ImageRecord) -> bool:
+    """Return whether the group of a crop is its field: the name in its table, or the path or name of its file."""
+    path = name_as_text(record.path.as_posix())
+    names = (record.field, path, record.path.name, record.path.stem)
+    return record.group in names or path.endswith(f"/{record.group}")
 
 
 def _combined(first: ImageRecord, second: ImageRecord, first_source: str, source: str) -> ImageRecord:

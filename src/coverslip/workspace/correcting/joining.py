@@ -192,7 +192,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
             ImageRecord(image_id, picture.file, None, group, "", None, picture.plan)
             for (image_id, picture, _), group in zip(joining.images, groups, strict=True)
         ]
-        groups = [record.group for record in group_by_field([*present, *added])[len(present) :]]
+        groups = [record.group for record in group_by_field([*present, *added], group_by.column)[len(present) :]]
     known_groups = [group for group in groups if group is not None]
     return JoinPreview(
         counts=counts,

@@ -437,8 +437,8 @@ export const datasets: Texts['datasets'] = {
     excludeImage: 'Dieses Bild ausschließen',
     decided: (n, name) =>
       plural(n, {
-        one: `Das Bild der Klasse ${name} bleibt. ${count(n)} Kopie einer anderen Klasse ist ausgeschlossen.`,
-        other: `Das Bild der Klasse ${name} bleibt. ${count(n)} Kopien anderer Klassen sind ausgeschlossen.`,
+        one: `Die Klasse ist ${name}. ${count(n)} Kopie einer anderen Klasse ist ausgeschlossen.`,
+        other: `Die Klasse ist ${name}. ${count(n)} Kopien anderer Klassen sind ausgeschlossen.`,
       }),
     labeled: (n, name) =>
       plural(n, {

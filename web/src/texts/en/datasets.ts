@@ -425,8 +425,8 @@ export const datasets = {
     excludeImage: 'Exclude this image',
     decided: (n: number, name: string) =>
       plural(n, {
-        one: `The image of class ${name} stays. ${count(n)} copy of another class is excluded.`,
-        other: `The image of class ${name} stays. ${count(n)} copies of other classes are excluded.`,
+        one: `The class is ${name}. ${count(n)} copy of another class is excluded.`,
+        other: `The class is ${name}. ${count(n)} copies of other classes are excluded.`,
       }),
     labeled: (n: number, name: string) =>
       plural(n, { one: `${count(n)} image is ${name} now.`, other: `${count(n)} images are ${name} now.` }),
