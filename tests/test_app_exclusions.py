@@ -233,7 +233,8 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     cards = page.locator("section.finding")
     expect(cards.first).to_contain_text("Same pixels, different classes")
     cards.first.get_by_role("button", name="Enlarge").click()
-    expect(page.get_by_role("dialog", name="Compare the images").get_by_role("img")).to_have_count(2)
+    dialog = page.get_by_role("dialog", name="Compare the images")
+    expect(dialog.get_by_role("img")).to_have_count(2)
     page.keyboard.press("Escape")
     cards.first.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
     expect(cards.first).to_have_text("Solved: Same pixels, different classes")
@@ -244,6 +245,10 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     page.get_by_role("button", name="Undo").click()
     expect(cards.first.get_by_role("group", name="Right class:")).to_be_visible()
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == before
+    cards.first.get_by_role("button", name="Enlarge").click()
+    dialog.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
+    expect(cards.first).to_have_text("Solved: Same pixels, different classes")
+    assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == after
 
 
 def test_near_duplicates_are_not_solved_while_they_are_searched_again(page: "Page", app_server: RunningApp) -> None:

@@ -9,7 +9,7 @@ const on = (address: string) => {
   const { pathname, searchParams } = new URL(address, 'http://app');
   return itemsOf(pathname, searchParams);
 };
-const EDITOR = { hasClassifiers: true, canEdit: true };
+const EDITOR = { hasClassifiers: true, canEdit: true, isOfObjects: false };
 const image = named('cell.png');
 const folder = named('a/1.png', 'b/2.png');
 
@@ -37,6 +37,8 @@ test('the likely answer depends on the page', () => {
   ])
     expect([first(page), first(page, image)], page).toEqual(['predict', 'show']);
   expect(first('/datasets/1?tab=images')).toBe('add');
+  const ofObjects = answersFor(folder, on('/datasets/1'), { ...EDITOR, isOfObjects: true });
+  expect([ofObjects[0], ofObjects.includes('add')]).toEqual(['find', false]);
   expect(answersFor(folder, on('/runs/1'), EDITOR)).toContain('evaluate');
   const tables = (...names: string[]) => answersFor(named(...names), on('/predictions/1'), EDITOR);
   expect(tables('conditions.csv')).toEqual(['conditions', 'find-table']);
@@ -45,8 +47,8 @@ test('the likely answer depends on the page', () => {
 });
 
 test('only what the user may do is offered', () => {
-  const viewer = { hasClassifiers: true, canEdit: false };
+  const viewer = { ...EDITOR, canEdit: false };
   expect(answersFor(image, on('/runs/1'), viewer)).toEqual(['show']);
   expect(answersFor(folder, on('/runs/1'), viewer)).toEqual([]);
-  expect(answersFor(image, on('/'), { hasClassifiers: false, canEdit: true })).toEqual(['unlabeled', 'find']);
+  expect(answersFor(image, on('/'), { ...EDITOR, hasClassifiers: false })).toEqual(['unlabeled', 'find']);
 });

@@ -22,7 +22,7 @@ test('a preset sets keys of the recipe, and another one resets them', () => {
   plan.set('seed', 3);
   plan.choosePreset('first-look');
   expect([plan.preset, plan.recipe]).toEqual(['first-look', { seed: 3, stage: 'instant', image_size: 112 }]);
-  expect(plan.recipeOfPresets).toEqual({ seed: 3 });
+  expect(plan.changesBesidePreset).toEqual({ seed: 3 });
   plan.choosePreset('good');
   expect([plan.preset, plan.recipe]).toEqual(['good', { seed: 3, stage: 'instant' }]);
   plan.choosePreset('best');
@@ -47,5 +47,5 @@ test('a stated image size is not that of a first look', () => {
   const plan = planWithTimes();
   plan.set('image_size', 112);
   plan.choosePreset('good');
-  expect([plan.preset, plan.recipeOfPresets]).toEqual(['good', { image_size: 112 }]);
+  expect([plan.preset, plan.changesBesidePreset]).toEqual(['good', { image_size: 112 }]);
 });

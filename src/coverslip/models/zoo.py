@@ -266,6 +266,14 @@ def is_registered(name: str) -> bool:
     return name in _table()
 
 
+def network_title(name: str) -> str:
+    """Return the title of a network; its name if no network is registered under it."""
+    try:
+        return registered(name).title
+    except CoverslipError:  # the package of a network may also fail
+        return name
+
+
 def registered_models() -> tuple[ModelRecord, ...]:
     """Return all records, those of the zoo first.
 

@@ -62,7 +62,8 @@ interface PageActions {
 }
 
 export class Labeling {
-  nWaiting = $state(0); // number of changes that are not saved yet
+  nWaiting = $state(0); // number of labels that are not saved yet
+  nChanging = $state(0); // number of other changes, undos and redos that are running
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
   #notice: number | undefined; // id of the notice on the last change
 
@@ -121,6 +122,7 @@ export class Labeling {
   /** Make a change that is no label, such as an exclusion. Undo and redo apply to it, too. */
   async change(work: () => ReturnType<typeof changeImages>): Promise<void> {
     this.closeNotice();
+    this.nChanging += 1;
     const done = this.listed.sequential(async () => {
       try {
         const { change, dataset } = await work();
@@ -129,6 +131,8 @@ export class Labeling {
         this.listed.refresh();
       } catch (problem) {
         this.#fail(problem);
+      } finally {
+        this.nChanging -= 1;
       }
     });
     await unsavedUntil(done);
@@ -137,7 +141,8 @@ export class Labeling {
   /** Undo or redo the last change of this tab, and go to its first image. */
   async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeNotice();
-    const [first] = await this.listed.sequential(() => this.#apply(by));
+    this.nChanging += 1;
+    const [first] = await this.listed.sequential(() => this.#apply(by)).finally(() => (this.nChanging -= 1));
     const index = first === undefined ? -1 : this.listed.indexOf(first);
     if (index >= 0) this.listed.go(index);
   }

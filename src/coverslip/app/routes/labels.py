@@ -115,9 +115,9 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
 @router.post("/datasets/{dataset_id}/objects", responses=problems(409), dependencies=[BY_AUTHOR])
 @needs("annotator")
 def change_objects(workspace: ServedWorkspace, dataset_id: str, edit: ObjectEdit, request: Request) -> SavedChange:
-    """Draw an object in a field, merge objects, or split one. The objects that are replaced are excluded.
+    """Draw an object in a field, merge objects, or split one. The new objects replace the merged or split ones.
 
-    The dataset is read again. An undo of the change removes the new objects, and includes the others.
+    The dataset is read again. An undo of the change exchanges them again.
     """
     change, n = edit_objects(workspace, dataset_id, edit)
     record_change(request, "objects", after=edit.act)

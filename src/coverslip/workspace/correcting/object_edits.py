@@ -1,7 +1,7 @@
 """Objects of fields that a user draws, merges or splits.
 
-The table of objects, which is in the workspace, gets rows for the new objects, and the objects that they replace are
-excluded. An undo removes the new objects from the table and includes the others, by the log of changes.
+The table of objects, which is in the workspace, gets rows for the new objects in place of those of the objects that
+they replace. An undo exchanges them again, by the log of changes.
 """
 
 import csv
@@ -102,16 +102,22 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
     _, traced = trace_labels(labels)
     shifted = Outlines(traced.xy + np.array([left, top], np.float32), traced.ring_start, traced.object_start)
     with selecting(workspace, dataset_id, ImageSelection(rows=edit.rows)) as (connection, row, row_ids):
-        columns = (images.c.image_id, images.c.label)
+        columns = (images.c.row_id, images.c.image_id, images.c.label)
         edited = connection.execute(select(*columns).where(images.c.row_id.in_(edit.rows))).all()
-        labels_of = {label for _, label in edited}
+        labels_of = {each.label for each in edited}
         of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
         drawn = connection.execute(select(images.c.image_id).where(of_dataset, images.c.image_id.contains("#drawn")))
         objects = _new_objects(table, edited[0].image_id, shifted, field, used=set(drawn.scalars()))
         change = add_change(connection, dataset_id)
-        if edit.act != "draw":
-            exclude_rows(connection, row, row_ids, change, is_excluded=True)
-    replace_objects(workspace, dataset_id, added=objects)
+        replaced = {} if edit.act == "draw" else {each.image_id: each.row_id for each in edited}
+        if replaced:
+            exclude_rows(connection, row, row_ids, change, is_excluded=True)  # so that they are not missing images
+    texts: list[tuple[int, str | None, str | None]] = [
+        (replaced[each["image_id"]], json.dumps(each), None)
+        for each in _read_table(table)[1]
+        if each["image_id"] in replaced
+    ]
+    replace_objects(workspace, dataset_id, added=objects, removed=replaced)
     with write_transaction(workspace.engine) as connection:
         by_id = {each["image_id"]: each for each in objects}
         is_new = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(among(by_id))
@@ -119,7 +125,7 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         added = [row.row_id for row in new]
         change_images(connection, dataset_id, among_integers(added), is_excluded=literal(value=False))
         log_rows(connection, change, ChangedField.EXCLUSION, [(row_id, "1", "0") for row_id in added])
-        texts = [(row.row_id, None, json.dumps(by_id[row.image_id])) for row in new]
+        texts += [(row.row_id, None, json.dumps(by_id[row.image_id])) for row in new]
         log_rows(connection, change, ChangedField.OBJECT, texts)
         if edit.act == "merge" and len(labels_of) == 1:
             label_rows(connection, dataset_row(connection, dataset_id), added, labels_of.pop(), change)

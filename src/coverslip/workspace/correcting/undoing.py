@@ -170,25 +170,26 @@ def _step_joined(workspace: Workspace, change_id: int, *, is_undone: bool) -> bo
 
 
 def _step_objects(workspace: Workspace, change_id: int, *, is_undone: bool) -> set[int]:
-    """Remove the new objects of a change from their table, or add them again; return their row_ids.
+    """Exchange the objects of a change in their table for those that they replaced, or back; return the row_ids.
 
-    Objects that were changed again stay. This can be repeated, as `_step_joined`.
+    This can be repeated, as `_step_joined`.
+
+    Raises:
+        ChangedSince: one of them was changed again.
     """
     with workspace.engine.connect() as connection:
         change = _change(connection, change_id)
         rows = _changed_rows(connection, change, is_undone=is_undone)
         last = {row.row_id: row.expected for row in rows.get(ChangedField.EXCLUSION, ()) if row.is_last}
         current = _current(connection, change, ChangedField.EXCLUSION, last)
-    objects = {
-        row.row_id: json.loads(row.after)
-        for row in rows.get(ChangedField.OBJECT, ())
-        if row.is_last and row.row_id in current and current[row.row_id] == last[row.row_id]
-    }
-    if objects and is_undone:
-        replace_objects(workspace, change.dataset_id, removed=[each["image_id"] for each in objects.values()])
-    elif objects:
-        replace_objects(workspace, change.dataset_id, added=list(objects.values()))
-    return set(objects)
+    objects = rows.get(ChangedField.OBJECT, ())
+    if not all(row.is_last and row.row_id in current and current[row.row_id] == last[row.row_id] for row in objects):
+        raise ChangedSince("changed-since")
+    if objects:
+        added = [json.loads(row.new) for row in objects if row.new]
+        removed = [json.loads(row.expected)["image_id"] for row in objects if row.expected]
+        replace_objects(workspace, change.dataset_id, added=added, removed=removed)
+    return {row.row_id for row in objects}
 
 
 def _apply(

@@ -552,9 +552,12 @@ def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
         return _state_of(workspace, connection, dataset_row(connection, dataset_id))
 
 
-# Whether an undo removed an object that was drawn, merged or split.
-_is_undone_object = images.c.row_id.in_(
-    select(changed_rows.c.row_id).where(changed_rows.c.field == ChangedField.OBJECT, changed_rows.c.is_undone)
+# Whether an object was replaced by another one, or was drawn, merged or split and this was undone.
+_is_replaced_object = images.c.row_id.in_(
+    select(changed_rows.c.row_id).where(
+        changed_rows.c.field == ChangedField.OBJECT,
+        changed_rows.c.is_undone == changed_rows.c.after.is_not(None),
+    )
 )
 
 
@@ -591,7 +594,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_unreadable=counts["n_unreadable"],
         n_excluded=counts["n_excluded"],
         n_missing=connection.execute(
-            select(func.count()).where(images.c.missing_from == row.id, is_annotated, ~_is_undone_object)
+            select(func.count()).where(images.c.missing_from == row.id, is_annotated, ~_is_replaced_object)
         ).scalar_one(),
         removed_before=_removed_before(connection, row),
         classes=[ClassCount(name, counts["classes"].get(name, 0)) for name in names],

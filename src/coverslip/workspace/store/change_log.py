@@ -22,7 +22,7 @@ class ChangedField(StrEnum):
 
     LABEL = "label"  # of an image
     EXCLUSION = "exclusion"  # of an image: 1 or 0
-    OBJECT = "object"  # drawn, merged or split: None, and its row of the table of objects as JSON
+    OBJECT = "object"  # drawn, merged or split: its row of the table of objects as JSON; None: it is not in the table
     DECISION = "decision"  # about an image whose readings differ: its label, time and author as JSON
     REPLACEMENT = "replacement"  # of an overwritten image by a new one of the same file: the label of each
     KEPT = "kept"  # of an overwritten image: its former content, and what was of it, as JSON; its current content

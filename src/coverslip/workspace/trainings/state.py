@@ -15,6 +15,7 @@ from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import language, text
+from coverslip.models.zoo import network_title
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
@@ -93,6 +94,8 @@ class RunState(JobFacts):
     """null: its images are not a dataset of the app."""
     dataset_name: str
     model: str
+    network: str
+    """Title of the network."""
     stage: Stage | None
     n_folds: int
     """0 for one split, or if this is not decided yet."""
@@ -170,6 +173,7 @@ def state_of_run(workspace: Workspace, job: Job) -> RunState:
     progress = folded_log(job).progress if state != "done" else LoggedProgress()
     evaluation = evaluation_of(job) if state == "done" else None
     is_active, choices = state in ACTIVE, job.effective_choices
+    model = str(choices.get("model", ""))
     is_finishing = is_active and job.run.finish_file.is_file()
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     fold_scores = _validation_f1_of_folds(job.run)
@@ -178,7 +182,8 @@ def state_of_run(workspace: Workspace, job: Job) -> RunState:
         kind="train",
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
-        model=str(choices.get("model", "")),
+        model=model,
+        network=network_title(model),
         stage=progress.stage or "reading" if state in ("running", "stopping") else None,
         n_folds=n_folds or int((choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,

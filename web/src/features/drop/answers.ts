@@ -43,13 +43,18 @@ export function itemsOf(path: string, query: URLSearchParams): PageItems {
   };
 }
 
-interface User {
+interface Circumstances {
   hasClassifiers: boolean; // that can predict
-  canEdit: boolean;
+  canEdit: boolean; // the user
+  isOfObjects: boolean; // the dataset of the page: whole images are not added to objects of fields
 }
 
 /** What the user can do with the files, the likely answer first. */
-export function answersFor(files: NamedFiles, page: PageItems, { hasClassifiers, canEdit }: User): Answer[] {
+export function answersFor(
+  files: NamedFiles,
+  page: PageItems,
+  { hasClassifiers, canEdit, isOfObjects }: Circumstances,
+): Answer[] {
   const kind = kindOf(files);
   if (kind === null) return [];
   if (!canEdit) return kind === 'image' && hasClassifiers ? ['show'] : [];
@@ -63,6 +68,6 @@ export function answersFor(files: NamedFiles, page: PageItems, { hasClassifiers,
   const open: Answer[] = [...(isLabeled ? (['labeled'] as const) : []), 'unlabeled', 'find'];
   if (page.classifier || page.prediction)
     return [...predict, ...(page.run && isLabeled ? (['evaluate'] as const) : []), ...open];
-  if (page.dataset) return ['add', ...predict, ...open];
+  if (page.dataset) return [...new Set<Answer>([isOfObjects ? 'find' : 'add', ...predict, ...open])];
   return kind === 'image' ? [...predict, ...open] : [...open, ...predict];
 }

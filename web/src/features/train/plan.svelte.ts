@@ -92,7 +92,7 @@ export class Plan {
   /** Estimates of the training time; null without a split. */
   time = new Resource(
     async (signal) => {
-      const [split, recipe, id] = [this.split.value, this.recipeOfPresets, this.dataset?.id];
+      const [split, recipe, id] = [this.split.value, nested(this.changesBesidePreset), this.dataset?.id];
       if (!split || split.refusal || !id) return null;
       await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
       signal.throwIfAborted();
@@ -158,12 +158,10 @@ export class Plan {
     const size = this.valueOf('image_size');
     return size !== null && size === this.sizeOfFirstLook ? 'first-look' : 'good';
   });
-  /** The settings without those of a preset. */
-  recipeOfPresets = $derived.by(() => {
+  /** The changes without those of the preset. */
+  changesBesidePreset = $derived.by<Changes>(() => {
     const { stage: _, image_size, ...others } = this.changes;
-    return nested(
-      this.preset === 'first-look' || image_size === undefined ? others : { ...others, image_size },
-    );
+    return this.preset === 'first-look' || image_size === undefined ? others : { ...others, image_size };
   });
   canStart = $derived(
     this.isReady &&

@@ -14,7 +14,6 @@ export class FieldObjects {
   readonly #firstRing: Uint32Array;
   readonly #firstVertex: Uint32Array;
   readonly #grid: Grid;
-  #replaced: ReadonlySet<number> = new Set();
 
   /** `buffer` is the response of the server, whose API document describes it. */
   constructor(buffer: ArrayBuffer) {
@@ -79,26 +78,8 @@ export class FieldObjects {
     return first < this.#firstRing[k + 1]! && this.#firstVertex[first + 1]! - this.#firstVertex[first]! > 1;
   }
 
-  /** Indices of the objects whose boxes meet a rectangle, in order, without those that are not shown. */
+  /** Indices of the objects whose boxes meet a rectangle, in order. */
   within(left: number, top: number, right: number, bottom: number): number[] {
-    return this.#meeting(left, top, right, bottom).filter((k) => !this.#replaced.has(k));
-  }
-
-  /** Show no excluded object that others replace, as after a merge: one of the two centers is in the other outline. */
-  hideReplaced(excluded: ReadonlySet<number>): void {
-    this.#replaced = new Set(
-      [...excluded].filter((k) => {
-        const [left, top, width, height] = this.boxes.subarray(4 * k, 4 * k + 4);
-        const near = this.#meeting(left!, top!, left! + width!, top! + height!);
-        const isOneOf = (other: number) =>
-          this.#contains(other, this.centerX(k), this.centerY(k)) ||
-          this.#contains(k, this.centerX(other), this.centerY(other));
-        return near.some((other) => !excluded.has(other) && isOneOf(other));
-      }),
-    );
-  }
-
-  #meeting(left: number, top: number, right: number, bottom: number): number[] {
     const { boxes } = this;
     return this.#grid.candidates(left, top, right, bottom).filter((k) => {
       const x = boxes[4 * k]!;
@@ -134,7 +115,7 @@ export class FieldObjects {
       const found = this.within(x - reach, y - reach, x + reach, y + reach).filter(
         (other) => other !== k && distance(other) <= reach,
       );
-      if (found.length >= Math.min(most, this.n - 1 - this.#replaced.size))
+      if (found.length >= Math.min(most, this.n - 1))
         return found.sort((a, b) => distance(a) - distance(b)).slice(0, most);
     }
   }

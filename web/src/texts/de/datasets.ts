@@ -171,6 +171,7 @@ export const datasets: Texts['datasets'] = {
       'Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einem Well stammen, legen Sie Gruppen fest. Sonst können Bilder eines Patienten zugleich im Trainingsset und im Testset sein (Datenleck), und die Ergebnisse fallen zu gut aus.',
     defineGroups: 'Gruppen festlegen',
     moreGroups: (n) => `und ${n} weitere`,
+    oneEach: 'Jede Gruppe ist ein Bild.',
     fileFacts: 'Bilddateien',
     size: (w, h) => `${w} × ${h} px`,
     advice: 'Empfehlungen',
@@ -425,10 +426,11 @@ export const datasets: Texts['datasets'] = {
           ? `Ja, aber sehen Sie zuerst ${plural(nWarnings, { one: `${count(nWarnings)} Warnung`, other: `${count(nWarnings)} Warnungen` })} an.`
           : nAdvice
             ? 'Ja. Es gibt keine Probleme; unten stehen Empfehlungen.'
-            : 'Ja. Alle Bilder sind lesbar, und es gibt weder Duplikate noch widersprüchliche Labels.',
+            : 'Ja. Alle nicht ausgeschlossenen Bilder sind lesbar, und es gibt weder Duplikate noch widersprüchliche Labels.',
     labels:
-      'Diese Prüfungen finden keine falschen Labels. Nach einem Training haben dessen Bilder den Filter „Vermutete Labelfehler“.',
+      'Andere falsche Labels findet erst ein Training: Dessen Bilder haben den Filter „Vermutete Labelfehler“.',
     notYet: 'Bisher wurde nichts gefunden.',
+    sets: (n) => plural(n, { one: `${count(n)} Satz`, other: `${count(n)} Sätze` }),
     solved: (title) => `Gelöst: ${title}`,
     again: 'Wird noch einmal geprüft …',
     compare: 'Bilder vergleichen',

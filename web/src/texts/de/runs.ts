@@ -50,6 +50,7 @@ export const runs: Texts['runs'] = {
   removed: (name) => `${name} ist im Papierkorb, mit den externen Tests, falls es welche gibt.`,
   back: 'Alle Trainings',
   toStudy: 'Teil einer Studie',
+  network: (name) => `Netz ${name}`,
   rename: 'Umbenennen',
   newName: 'Name des Trainings',
   save: 'Speichern',

@@ -86,11 +86,11 @@ export const train: Texts['train'] = {
     choices: {
       'first-look': {
         title: 'Erster Eindruck',
-        text: 'Sofort-Klassifikator auf Bildern mit der halben üblichen Seitenlänge. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
+        text: 'Trainiert nur die letzte Schicht eines vortrainierten Netzes, mit kleineren Bildern. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
       },
       good: {
         title: 'Gut',
-        text: 'Sofort-Klassifikator auf Bildern in der üblichen Größe.',
+        text: 'Trainiert nur die letzte Schicht eines vortrainierten Netzes (Sofort-Klassifikator).',
       },
       best: {
         title: 'Bestes Ergebnis',
@@ -143,6 +143,7 @@ export const train: Texts['train'] = {
     notListed: (n) => `Testbilder in weiteren Gruppen: ${count(n)}.`,
     fewer: 'Weniger anzeigen',
     share: (nTested, n) => `${counts.testImages(nTested)} von ${count(n)}.`,
+    shareOfFold: (nTested, n) => `Im ersten Fold: ${counts.testImages(nTested)} von ${count(n)}.`,
     later:
       'Die Aufteilung erscheint, sobald alle Bilder gelesen sind und mindestens zwei Klassen Bilder haben.',
     sets: { train: 'Training', val: 'Validierung', test: 'Test', class: 'Klasse' },

@@ -165,6 +165,7 @@ export const datasets = {
       'If several images come from one patient, slide or well, define groups. Otherwise images of one patient can be in both the training set and the test set (data leakage), which inflates the results.',
     defineGroups: 'Define groups',
     moreGroups: (n: string) => `and ${n} more`,
+    oneEach: 'Each group is one image.',
     fileFacts: 'Image files',
     size: (w: string, h: string) => `${w} × ${h} px`,
     advice: 'Recommendations',
@@ -413,10 +414,10 @@ export const datasets = {
           ? `Yes, with ${plural(nWarnings, { one: `${count(nWarnings)} warning`, other: `${count(nWarnings)} warnings` })} to look at first.`
           : nAdvice
             ? 'Yes. Nothing is wrong; there is advice below.'
-            : 'Yes. All images can be read, and there are no duplicates and no contradictory labels.',
-    labels:
-      'These checks find no wrong labels. After a training, its images have the filter “Suspected label errors”.',
+            : 'Yes. All images that are not excluded can be read, and there are no duplicates and no contradictory labels.',
+    labels: 'Only a training finds other wrong labels: its images have the filter “Suspected label errors”.',
     notYet: 'Nothing was found so far.',
+    sets: (n: number) => plural(n, { one: `${count(n)} set`, other: `${count(n)} sets` }),
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',
     compare: 'Compare the images',

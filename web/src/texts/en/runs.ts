@@ -52,6 +52,7 @@ export const runs = {
   removed: (name: string) => `${name} is in the trash, with its external tests if there are any.`,
   back: 'All trainings',
   toStudy: 'Part of a study',
+  network: (name: string) => `network ${name}`,
   rename: 'Rename',
   newName: 'Name of the training',
   save: 'Save',

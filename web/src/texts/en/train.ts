@@ -89,9 +89,12 @@ export const train = {
     choices: {
       'first-look': {
         title: 'First look',
-        text: 'Instant classifier of images of half the usual side. Shows how well the classes can be distinguished.',
+        text: 'Trains only the last layer of a pretrained network, on smaller images. Shows how well the classes can be distinguished.',
       },
-      good: { title: 'Good', text: 'Instant classifier of images of the usual size.' },
+      good: {
+        title: 'Good',
+        text: 'Trains only the last layer of a pretrained network (instant classifier).',
+      },
       best: {
         title: 'Best',
         text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
@@ -143,6 +146,8 @@ export const train = {
     notListed: (n: number) => `Test images in further groups: ${count(n)}.`,
     fewer: 'Show fewer',
     share: (nTested: number, n: number) => `${counts.testImages(nTested)} of ${count(n)}.`,
+    shareOfFold: (nTested: number, n: number) =>
+      `In the first fold: ${counts.testImages(nTested)} of ${count(n)}.`,
     later: 'The split appears when all images are read and at least two classes have images.',
     sets: { train: 'training', val: 'validation', test: 'test', class: 'Class' },
     caption: 'Images of each class in each set',
