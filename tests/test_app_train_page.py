@@ -112,7 +112,7 @@ def test_the_test_set_is_shown_by_group_with_the_reason(page: "Page", lab: Lab) 
     strips = page.get_by_role("region", name="Tested on").get_by_role("listitem")
     expect(strips).to_have_count(min(4, len(split["tested"])))
     for shown, tested in zip(strips.all(), split["tested"], strict=False):
-        expect(shown).to_contain_text(tested["group"])
+        expect(shown).to_contain_text(tested["group"] or tested["label"])
         expect(shown).to_contain_text("chosen at random")
         expect(shown.locator("img")).to_have_count(len(tested["row_ids"]))
     assert sum(tested["n"] for tested in split["tested"]) == next(
@@ -253,7 +253,6 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
     best, first_look = (page.get_by_role("radio", name=re.compile(f"^{name} ")) for name in ("Best", "First look"))
     expect(best).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Good ")).check()
-    expect(differences(page)).to_have_count(1)
     page.get_by_text("each image is a test image once").wait_for()  # with fine-tuning, these images have one split
     unfold(page)
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^stage: instant$", re.M))

@@ -552,7 +552,7 @@ spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
 
 ## Whole fields
 
-image-is-whole-field = Ein ganzes Gesichtsfeld, das ein Klassifikator von Objekten nicht klassifizieren kann. Um seine Objekte zu finden, sagen Sie seine Datei vorher (*Vorhersagen* in der App, oder `coverslip predict`).
+image-is-whole-field = Ein ganzes Gesichtsfeld, das ein Klassifikator von Objekten nicht klassifizieren kann. Eine Vorhersage seiner Datei findet und klassifiziert seine Objekte.
 
 fields-without-found-objects = { $n_fields ->
         [one] Das Bild ist ein ganzes Gesichtsfeld

@@ -552,7 +552,7 @@ spot-check-not-corrected = Counts are not corrected: { $reason }.
 
 ## Whole fields
 
-image-is-whole-field = A whole field of view, which a classifier of objects cannot classify. To find its objects, predict its file (*Predict* in the app, or `coverslip predict`).
+image-is-whole-field = A whole field of view, which a classifier of objects cannot classify. A prediction of its file finds its objects and classifies them.
 
 fields-without-found-objects = { $n_fields ->
         [one] The image is a whole field of view

@@ -183,6 +183,9 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         plan = plan_in(job.folder)
         names, arms = [dataset.name for dataset in plan.datasets], [arm.name for arm in plan.arms]
+        if state == "done" and set(states) == {"failed"}:
+            state = "failed"
+            facts |= {"state": state}
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state = "failed"
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}

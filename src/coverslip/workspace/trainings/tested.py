@@ -1,6 +1,6 @@
 """The test images of a split, by group, with the reason why they are tested."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -20,11 +20,11 @@ _MOST_IMAGES = 12  # of a strip
 
 @dataclass(frozen=True, slots=True)
 class TestedImages(DocumentedFields):
-    """Test images of the same group, or class if they have no group, that are tested for the same reason."""
+    """Test images of a group, or of a class if they are alone in their groups, tested for the same reason."""
 
     group: str | None
     label: str
-    """The class of images without a group; empty for others."""
+    """The class of images without a group of several images; empty for others."""
     reason: Reason
     """`earlier` and `predefined`: the split of an earlier training or of the dataset; `connected`: a group or
     duplicates connect them with such images; `domain`: the fold tests their domain. Otherwise they are chosen at
@@ -49,11 +49,13 @@ def tested_images(
     members: dict[int, list[int]] = defaultdict(list)
     for i, unit in zip(tested, connected_components(data, scan, tested).tolist(), strict=True):
         members[unit].append(i)
+    n_of_group = Counter(record.group for record in data.records)
     strips: dict[tuple[str | None, str, Reason], list[int]] = defaultdict(list)
     for unit in members.values():
         groups = {data.records[i].group for i in unit}
         for i in unit:
             record = data.records[i]
+            group = record.group if n_of_group[record.group] > 1 else None
             reason: Reason
             if record.predefined_split is not None:
                 reason = "predefined" if recipe.split.run is None else "earlier"
@@ -61,11 +63,11 @@ def tested_images(
                 reason = "connected"
             elif recipe.split.by_domain:
                 reason = "domain"
-            elif len(groups) > 1 or (record.group is None and len(unit) > 1):
+            elif len(groups) > 1 or (group is None and len(unit) > 1):
                 reason = "related"
             else:
-                reason = "single" if record.group is None else "group"
-            strips[record.group, "" if record.group else record.label or "", reason].append(i)
+                reason = "single" if group is None else "group"
+            strips[group, "" if group else record.label or "", reason].append(i)
     ordered = sorted(
         strips.items(),
         key=lambda strip: (strip[0][0] is None, natural_key(strip[0][0] or strip[0][1]), strip[0][2]),

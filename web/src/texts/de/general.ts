@@ -160,6 +160,7 @@ export const general: Texts['general'] = {
     topFolder: 'Dies ist der oberste Ordner. Wenn ein Unterordner Ihre Klassen enthält, öffnen Sie diesen.',
     tables: 'Tabellen in diesem Ordner',
     useTable: 'Diese Tabelle verwenden',
+    file: (name) => `${name} ist eine Datei. Ihr Ordner wird angezeigt.`,
     useFolder: 'Diesen Ordner verwenden',
     unread: (n, title) =>
       plural(n, {
@@ -246,6 +247,8 @@ export const general: Texts['general'] = {
     nothing:
       'Es sind keine Dateien. Legen Sie Bilder, einen Ordner, eine ZIP-Datei, eine Tabelle oder eine .coverslip-Datei ab.',
     notAllowed: 'Nur Bearbeiter dieses Projekts können Dateien hinzufügen.',
+    notPredicted: 'Nicht vorhergesagt',
+    otherClasses: (n) => plural(n, { one: `${count(n)} andere Klasse`, other: `${count(n)} andere Klassen` }),
     answers: {
       import: 'Klassifikator importieren',
       conditions: 'Bedingungen der Proben aus der Tabelle nehmen',

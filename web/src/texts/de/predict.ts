@@ -200,8 +200,8 @@ export const predict: Texts['predict'] = {
     correctedKey: 'Probe: um Fehler des Klassifikators korrigiert, mit 95-%-Konfidenzintervall',
     countedKey: 'Probe: gezählter Anteil',
     correctedValue: 'Um Fehler des Klassifikators korrigiert',
-    meanKey: (isCorrected) =>
-      `Mittelwert der Proben${isCorrected ? ', korrigiert' : ''}, mit seinem 95-%-Konfidenzintervall`,
+    meanKey: (isCorrected, hasInterval) =>
+      `Mittelwert der Proben${isCorrected ? ', korrigiert' : ''}, ${hasInterval ? 'mit seinem 95-%-Konfidenzintervall' : 'ohne Intervall'}`,
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>

@@ -187,7 +187,7 @@ export const studies: Texts['studies'] = {
 
   page: {
     waiting: 'Wartet in der Warteschlange, bis das laufende Training oder die laufende Studie endet.',
-    working: 'Fertige Trainings',
+    working: 'Beendete Trainings',
     stop: 'Anhalten',
     stopHelp:
       'Der Fortschritt wird gespeichert. Unterbrochene Trainings gehen weiter, wenn Sie die Studie fortsetzen.',
@@ -207,10 +207,11 @@ export const studies: Texts['studies'] = {
     table: 'Trainings',
     report: 'Bericht',
     csv: 'Tabelle (CSV)',
-    soFar: (done, all) =>
-      done
-        ? `${count(done)} von ${counts.trainings(all)} sind fertig.`
-        : `Noch kein Ergebnis: ${counts.trainings(all)} ausstehend.`,
+    soFar: (nDone, nToDo) =>
+      [
+        nDone ? `${counts.trainings(nDone)} fertig.` : nToDo ? 'Noch kein Ergebnis.' : 'Kein Ergebnis.',
+        nToDo ? `${counts.trainings(nToDo)} ausstehend.` : '',
+      ].join(' '),
     preliminary: 'Vorläufig: Die Studie ist nicht vollständig.',
     forest: (metric, dataset) => `${metric} der Netze auf ${dataset}`,
     measured: (n, all) => `${count(n)} von ${count(all)}`,

@@ -155,6 +155,7 @@ export const general = {
       'This is the top folder. If one of its sub-folders contains your classes, open that sub-folder.',
     tables: 'Tables in this folder',
     useTable: 'Use this table',
+    file: (name: string) => `${name} is a file. Its folder is shown.`,
     useFolder: 'Use this folder',
     unread: (n: number, title: string) =>
       plural(n, {
@@ -238,6 +239,9 @@ export const general = {
     notKept: 'coverslip does not keep the image.',
     nothing: 'There are no files. Drop images, a folder, a zip file, a table or a .coverslip file.',
     notAllowed: 'Only editors of this project can add files.',
+    notPredicted: 'Not predicted',
+    otherClasses: (n: number) =>
+      plural(n, { one: `${count(n)} other class`, other: `${count(n)} other classes` }),
     answers: {
       import: 'Import the classifier',
       conditions: 'Take the conditions of samples from the table',

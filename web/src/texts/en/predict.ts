@@ -194,8 +194,8 @@ export const predict = {
     correctedKey: 'Sample: corrected for errors of the classifier, with its 95% confidence interval',
     countedKey: 'Sample: counted proportion',
     correctedValue: 'Corrected for errors of the classifier',
-    meanKey: (isCorrected: boolean) =>
-      `Mean of the samples${isCorrected ? ', corrected' : ''}, with its 95% confidence interval`,
+    meanKey: (isCorrected: boolean, hasInterval: boolean) =>
+      `Mean of the samples${isCorrected ? ', corrected' : ''}, ${hasInterval ? 'with its 95% confidence interval' : 'without an interval'}`,
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>

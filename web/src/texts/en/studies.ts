@@ -181,7 +181,7 @@ export const studies = {
 
   page: {
     waiting: 'Waiting in the queue until the current training or study ends.',
-    working: 'Completed trainings',
+    working: 'Trainings that have ended',
     stop: 'Stop',
     stopHelp: 'Progress is saved. Interrupted trainings continue when you resume the study.',
     stopping: 'Stopping after the current step …',
@@ -200,10 +200,11 @@ export const studies = {
     table: 'Trainings',
     report: 'Report',
     csv: 'Table (CSV)',
-    soFar: (done: number, all: number) =>
-      done
-        ? `${count(done)} of ${counts.trainings(all)} are done.`
-        : `No result yet: ${counts.trainings(all)} to do.`,
+    soFar: (nDone: number, nToDo: number) =>
+      [
+        nDone ? `${counts.trainings(nDone)} done.` : nToDo ? 'No result yet.' : 'No result.',
+        nToDo ? `${counts.trainings(nToDo)} to do.` : '',
+      ].join(' '),
     preliminary: 'Preliminary: the study is not complete.',
     forest: (metric: string, dataset: string) => `${metric} of networks on ${dataset}`,
     measured: (n: number, all: number) => `${count(n)} of ${count(all)}`,
