@@ -40,7 +40,7 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
         page.keyboard.press(str(names.index(kind) + 1))
     app_server.until(f"datasets/{new['id']}", lambda dataset: dataset["n_labeled"] == 18)
     page.get_by_role("button", name="Adapt the classifier …").click()
-    dialog.get_by_text("18 images of them have a label").wait_for()
+    dialog.get_by_text("18 images of them have a label of a class").wait_for()
     dialog.locator("img").nth(2).wait_for()  # as the classifier sees them
     dialog.get_by_role("button", name="Adapt", exact=True).click()
     page.wait_for_url("**/runs/*")
