@@ -12,6 +12,7 @@ from drawing import write_cells
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.events import Event, Noted
 from coverslip.experiments.adapting import preview_matching
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.images.preprocessing import Matching
@@ -108,6 +109,37 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     # An exported network predicts the same.
     onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")
     assert json.loads((onnx / "verification.json").read_text())["passed"]
+
+
+@pytest.mark.slow
+def test_labels_without_a_class_exclude_their_images_like_none_of_these(parent: Run, new: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    names = ("small", "medium", "Large!")
+    table = labeled(new, 45, tmp_path / "one" / "labels.csv", names)
+    same = labeled(new, 45, tmp_path / "other" / "labels.csv", (*names[:2], "none-of-these"))
+    events = list[Event]()
+    record = cs.adapt(parent, new, table, out=tmp_path / "adapted", device="cpu", emit=events.append)
+    assert (record.n_images, record.n_labels) == (75, 30)
+    assert record == cs.adapt(parent, new, same, out=tmp_path / "same", device="cpu")
+    expected = {
+        "nearly-equal-labels": {"label": "Large!", "class_name": "large"},
+        "other-labels": {"n_images": 15, "labels": "'Large!'", "is_dropped": False},
+    }
+    noted = [each for each in events if isinstance(each, Noted) and each.code in expected]
+    assert {each.code: each.parameters for each in noted} == expected
+    assert len(noted) == len(expected)
+    logs = [cs.open_run(tmp_path / name).events_file.read_text() for name in ("adapted", "same")]
+    assert all([(f'"{code}"' in log) for log in logs] == [True, False] for code in expected)
+
+
+@pytest.mark.slow
+def test_labels_that_the_recipe_renames_are_of_the_new_class(new: Path, tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 90, ground=(0.25, 0.25, 0.3))
+    classes = {"rename": {"medium": "middle"}}
+    run = cs.train(str(cells), cs.Recipe.model_validate(RECIPE | {"classes": classes}), out=tmp_path / "run")
+    record = cs.adapt(run, new, labeled(new, 30, tmp_path / "labels.csv"), out=tmp_path / "adapted", device="cpu")
+    assert (record.n_images, record.n_labels) == (90, 30)
 
 
 @pytest.mark.slow
@@ -237,7 +269,7 @@ def test_refusals_leave_nothing(parent: Run, new: Path, tmp_path: Path) -> None:
     assert at_home
     assert _refused(parent, parent.folder.parent / "cells", None, out) == "adapt-training-images"
     tables = {
-        "adapt-unknown-class": labeled(new, 30, tmp_path / "a.csv", ("small", "huge", "large")),
+        "no-known-label": labeled(new, 30, tmp_path / "a.csv", ("huge", "tiny", "none-of-these")),
         "adapt-few-labels": labeled(new, 9, tmp_path / "b.csv"),
         "adapt-one-class": labeled(new, 30, tmp_path / "c.csv", ("small", "none-of-these", "unusable")),
         "adapt-label-of-other-image": labeled(few, 12, tmp_path / "d.csv"),

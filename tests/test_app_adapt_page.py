@@ -40,7 +40,7 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
         page.keyboard.press(str(names.index(kind) + 1))
     app_server.until(f"datasets/{new['id']}", lambda dataset: dataset["n_labeled"] == 18)
     page.get_by_role("button", name="Adapt the classifier …").click()
-    dialog.get_by_text("18 images of them have a label").wait_for()
+    dialog.get_by_text("18 images of them have a label of a class").wait_for()
     dialog.locator("img").nth(2).wait_for()  # as the classifier sees them
     dialog.get_by_role("button", name="Adapt", exact=True).click()
     page.wait_for_url("**/runs/*")
@@ -51,3 +51,25 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     page.get_by_role("button", name="Adapt to images from there").click()
     dialog.get_by_text("18 images of them have a label").wait_for()
     assert dialog.get_by_role("combobox").input_value() == new["id"]
+
+
+def test_after_a_failed_external_test_the_labels_of_classes_are_counted_and_images_can_be_added(
+    page: "Page", app_server: RunningApp
+) -> None:
+    home = app_server.opened(write_cells(app_server.root / "first", 150, classes=CLASSES))
+    exchanged, radii = (*CLASSES[1:], CLASSES[0], "odd"), (0.1, 0.2, 0.3, 0.4)
+    other = app_server.opened(write_cells(app_server.root / "third", 80, classes=exchanged, radii=radii, seed=8))
+    run = app_server.trained(home["id"], RECIPE, "Of three classes")
+    test = app_server.send(f"runs/{run}/evaluations", {"dataset_id": other["id"]})
+    assert app_server.ended(f"jobs/{test['id']}")["state"] == "done"
+    open_page(page, f"/runs/{run}")
+    page.get_by_role("button", name="Adapt to images from there").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("60 images of them have a label of a class").wait_for()
+    dialog.get_by_text("20 further images are excluded").wait_for()
+    dialog.locator("img").nth(2).wait_for()
+    assert dialog.get_by_role("button", name="Adapt", exact=True).is_enabled()
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Add images to the dataset").click()
+    page.get_by_role("dialog", name="Sources").wait_for()
+    assert page.url.endswith(f"/datasets/{home['id']}")

@@ -87,17 +87,21 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     assert results["adapted_run"] == unchecked["id"]
     # Of an adapted training, the first one is adapted; here to images of an external test that fails.
     assert client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json() == preview
-    exchanged = (*CLASSES[1:], CLASSES[0])
-    wrong = open_images(workspace, write_cells(workspace.roots[0] / "third", 60, classes=exchanged, seed=8))
+    exchanged, radii = (*CLASSES[1:], CLASSES[0], "odd"), (0.1, 0.2, 0.3, 0.4)
+    third = write_cells(workspace.roots[0] / "third", 80, classes=exchanged, radii=radii, seed=8)
+    wrong = open_images(workspace, third)
     test = evaluated_here(workspace, job["id"], wrong)
     assert client.get(f"{API}/jobs/{test}/results").json()["action"] == "adapt"
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert (results["action"], results["adapt_to"]) == ("adapt", wrong)
     again = client.post(f"{API}/runs/{job['id']}/adaptations", json={"dataset_id": wrong}).json()
     parent = Path(client.get(f"{API}/jobs/{run}").json()["folder"])
-    record = cs.open_run(ended(client, again["id"], 300)["folder"]).adaptation
+    job_again = ended(client, again["id"], 300)
+    assert "other-labels" in [each["code"] for each in job_again["notes"]], job_again["error"]
+    record = cs.open_run(job_again["folder"]).adaptation
     assert record is not None
     assert record.parent == fingerprint_of(parent)
+    assert (record.n_images, record.n_labels) == (60, 60)  # without those of the class that the training lacks
     assert client.get(f"{API}/jobs/{test}/results").json()["adapted_run"] == again["id"]
     _check_doors(client, job, sorted(there.iterdir())[::4], tmp_path)
     # It is a classifier like others, and its images are those of the first training.

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.features import FeatureExtractor
-from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import some
@@ -43,14 +42,14 @@ from coverslip.evaluation.ood import (
 )
 from coverslip.evaluation.proportions import Votes, pooled_counts
 from coverslip.events import Emit, Noted, ignore, show
-from coverslip.experiments.evaluating import measure
+from coverslip.experiments.evaluating import as_measured, measure, other_label_notes
 from coverslip.experiments.run_state import begin_run
 from coverslip.experiments.training_run import run_training
 from coverslip.images.preprocessing import Matching, MatchingPart, PixelFacts, Preprocessing
 from coverslip.images.reader import Array
 from coverslip.inference import Classifier, load_classifier
 from coverslip.inference.spot_check import EXCLUSIONS
-from coverslip.messages import note
+from coverslip.messages import Note, note
 from coverslip.models.zoo import linear_logits
 from coverslip.objects.finding import find_objects
 from coverslip.reports.page import write_report
@@ -69,6 +68,7 @@ Ints = npt.NDArray[np.int64]
 _Moments = tuple[Floats, Floats]  # (D,) means and (D,) standard deviations
 # Rows, classes and units of labeled images; units are what is held out together: groups, and images without a group.
 _Labels = tuple[Ints, Ints, Ints]
+_NO_LABELS: _Labels = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 FEWEST_IMAGES, FEWEST_LABELS = 40, 10
 SHIFT = 0.15  # share of unfamiliar images from which on they are matched
@@ -105,9 +105,9 @@ def adapt(
         run: the run folder of the classifier, which is not changed. Its training images are needed for all candidates
             except the classifier as it is.
         new: images of the other laboratory, at least 40.
-        labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`. The
-            labels `none-of-these` and `unusable` exclude an image. Images of a group are held out together; for groups,
-            use `open_dataset`. None: the result is not checked.
+        labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`.
+            Labels that are no class of the classifier, such as `none-of-these`, exclude an image. Images of a group are
+            held out together; for groups, use `open_dataset`. None: the result is not checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
         device: the device of the network, as of `load_classifier`.
@@ -118,7 +118,7 @@ def adapt(
         written, and `selected` is None.
 
     Raises:
-        BadDataset: there are too few images or labels, labels of a single or an unknown class or of other images, or
+        BadDataset: there are too few images or labels, labels of a single class, of no class or of other images, or
             images of the training.
         BadRun: the training has not ended, its images are missing or have changed, or it was adapted itself.
         Stopped: on request; nothing is left of the new run.
@@ -135,11 +135,12 @@ def adapt(
     check_new_folder(folder)
     classifier = load_classifier(parent, device)
     images = _new_images(parent, classifier, new, emit)
+    labeled, has_groups, notes = _NO_LABELS, False, list[Note]()
     if labels is not None:
-        labels = labels if isinstance(labels, Dataset) else open_dataset(labels)
-        labels = with_plan(labels, classifier.card.preprocessing.plan)
-    images = _without_excluded(images, labels, emit)
-    labeled, has_groups = _labels(labels, images, classifier, emit)
+        data = labels if isinstance(labels, Dataset) else open_dataset(labels)
+        data = as_measured(data, parent, classifier.card)
+        notes = _other_label_notes(data, classifier)
+        images, labeled, has_groups = _labels(data, images, classifier, emit)
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
     before = images.features(classifier, classifier.card.preprocessing, context)
@@ -162,7 +163,7 @@ def adapt(
         return record
     with work_lock(folder):
         try:
-            return _Adaptation(parent, classifier, images, labeled, before, record).run(parts, context)
+            return _Adaptation(parent, classifier, images, labeled, notes, before, record).run(parts, context)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, Stopped):
@@ -251,48 +252,55 @@ def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSour
     return _Images(data, scan, positions)
 
 
-def _without_excluded(images: _Images, labels: Dataset | None, emit: Emit) -> _Images:
-    """Return the images without those that a label excludes, so that images like these stay unfamiliar."""
-    excluding = [i for i, each in enumerate(labels.records) if each.label in EXCLUSIONS] if labels is not None else []
-    if labels is None or not excluding:
-        return images
-    scan = scan_images(labels.subset(excluding), emit=emit)
-    excluded = {_hash(scan, i) for i in range(len(excluding))}
-    return replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
+def _other_label_notes(labels: Dataset, classifier: Classifier) -> list[Note]:
+    """Return warnings on labels that are no class of the classifier.
 
-
-def _labels(source: Dataset | None, images: _Images, classifier: Classifier, emit: Emit) -> tuple[_Labels, bool]:
-    """Return which readable images have labels, with their classes and units, and whether some have a group.
-
-    Images are found by their pixels. Their groups are those of the labels, or else of the images.
+    Raises:
+        BadDataset: all are such labels.
     """
-    if source is None:
-        return (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)), False
-    named = (i for i, record in enumerate(source.records) if record.label and record.label not in EXCLUSIONS)
-    data = source.subset(named)
-    unknown = sorted({record.label or "" for record in data.records} - set(classifier.classes))
-    if unknown:
-        raise BadDataset("adapt-unknown-class", names=some(unknown, 4), classes=some(classifier.classes, 12))
+    n_of = Counter(record.label for record in labels.records if record.label)
+    others = Counter({label: n for label, n in n_of.items() if label not in (*classifier.classes, *EXCLUSIONS)})
+    if others and n_of.keys().isdisjoint(classifier.classes):
+        raise BadDataset("no-known-label", file=labels.root, classes=some(classifier.classes, 8))
+    return other_label_notes(others, classifier.classes, labels.dropped)
+
+
+def _labels(source: Dataset, images: _Images, classifier: Classifier, emit: Emit) -> tuple[_Images, _Labels, bool]:
+    """Return the images, which of them have labels, with their classes and units, and whether some have a group.
+
+    Images are found by their pixels. Their groups are those of the labels, or else of the images. Images whose label is
+    no class of the classifier are excluded, so that images like these stay unfamiliar.
+    """
+    data = source.subset(i for i, record in enumerate(source.records) if record.label)
+    number = {name: k for k, name in enumerate(classifier.classes)}
+    scan = scan_images(data, emit=emit)
+    group = dict[str, str | None]()
+    for i in reversed(images.positions):  # of equal images, the first one
+        group[_hash(images.scan, i)] = images.data.records[i].group
+    label_of = dict[str, int | None]()  # by pixels; None: no class of the classifier
+    for i, record in enumerate(data.records):
+        digest, label = _hash(scan, i), number.get(record.label or "")
+        if digest not in group:
+            if label is None:
+                continue
+            raise BadDataset("adapt-label-of-other-image", name=record.image_id)
+        if label_of.setdefault(digest, label) != label:
+            raise BadDataset("adapt-two-labels", name=record.image_id)
+        group[digest] = record.group or group[digest]
+    excluded = {digest for digest, label in label_of.items() if label is None}
+    images = replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
     row_of = dict[str, int]()
     for row, i in enumerate(images.positions):
         row_of.setdefault(_hash(images.scan, i), row)
-    number = {name: k for k, name in enumerate(classifier.classes)}
-    labels, scan = dict[int, int](), scan_images(data, emit=emit)
-    group = {row: images.data.records[i].group for row, i in enumerate(images.positions)}
-    for i, record in enumerate(data.records):
-        if (digest := _hash(scan, i)) not in row_of:
-            raise BadDataset("adapt-label-of-other-image", name=record.image_id)
-        if labels.setdefault(row_of[digest], number[record.label or ""]) != number[record.label or ""]:
-            raise BadDataset("adapt-two-labels", name=record.image_id)
-        group[row_of[digest]] = record.group or group[row_of[digest]]
+    labels = {row_of[digest]: label for digest, label in label_of.items() if label is not None}
     if len(labels) < FEWEST_LABELS:
         raise BadDataset("adapt-few-labels", n_labels=len(labels), n_needed=FEWEST_LABELS)
     if len(set(labels.values())) < 2:
         raise BadDataset("adapt-one-class", label=classifier.classes[min(labels.values())])
     labeled = sorted(labels)
-    units = np.unique([group[row] or f"\0{row}" for row in labeled], return_inverse=True)[1]
-    has_groups = any(group[row] for row in labeled)
-    return (np.array(labeled), np.array([labels[row] for row in labeled]), units), has_groups
+    groups = [group[_hash(images.scan, images.positions[row])] for row in labeled]
+    units = np.unique([name or f"\0{row}" for name, row in zip(groups, labeled, strict=True)], return_inverse=True)[1]
+    return images, (np.array(labeled), np.array([labels[row] for row in labeled]), units), any(groups)
 
 
 def _hash(scan: Scan, i: int) -> str:
@@ -308,6 +316,7 @@ class _Adaptation:
     first: Classifier  # of the parent
     images: _Images
     labeled: _Labels
+    notes: list[Note]  # on labels that are no class of the classifier
     before: Features  # (n, D) of the images by the first classifier
     record: AdaptationRecord
 
@@ -324,7 +333,8 @@ class _Adaptation:
             context.run.adaptation_file
         )  # the verdict of a killed adaptation that is resumed: not checked
         without_report = replace(context, with_report=False)
-        run_training(home.data, recipe, environment, without_report, lambda inner: self._finish(home, there, inner))
+        data = replace(home.data, notes=(*home.data.notes, *self.notes))
+        run_training(data, recipe, environment, without_report, lambda inner: self._finish(home, there, inner))
         return AdaptationRecord.read(context.run.adaptation_file)
 
     def _recipe(self, match: Match) -> Recipe:

@@ -1,6 +1,7 @@
 """Measure a classifier on labeled images: its test images, or an external test set."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from coverslip.files import remove_file
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.inference.new_images import note_on_pixels, other_pixels, plans_of_training
-from coverslip.messages import message, note
+from coverslip.messages import Note, message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
@@ -184,34 +185,43 @@ def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
         emit(Noted.of(note("unreadable-not-measured", level="warning", n_images=unreadable)))
-    other_labels = {row.label for row in rows if row.label is not None and row.label not in classes}
-    _note_nearly_equal(other_labels - dropped, classes, emit)
-    _note_other_labels(rows, other_labels - dropped, emit, is_dropped=False)
-    _note_other_labels(rows, other_labels & dropped, emit, is_dropped=True)
+    other_labels = Counter(row.label for row in rows if row.label is not None and row.label not in classes)
+    for each in other_label_notes(other_labels, classes, dropped):
+        emit(Noted.of(each))
     unlabeled = sum(row.label is None for row in rows)
     if unlabeled:
         emit(Noted.of(note("no-label", level="warning", n_images=unlabeled)))
 
 
-def _note_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
-    """Emit a warning for each label that differs from a class only in case, spaces or punctuation."""
+def other_label_notes(labels: Counter[str], classes: Collection[str], dropped: frozenset[str]) -> list[Note]:
+    """Return warnings on labels that are no class of the classifier, and on those that nearly are one.
+
+    Args:
+        labels: numbers of images by label.
+        classes: of the classifier.
+        dropped: labels that the recipe drops.
+    """
+    unknown = sorted(labels.keys() - dropped)
+    notes = _nearly_equal_notes(unknown, classes)
+    for names, is_dropped in ((unknown, False), (sorted(labels.keys() & dropped), True)):
+        if names:
+            n = sum(labels[name] for name in names)
+            notes.append(note("other-labels", level="warning", n_images=n, labels=some(names), is_dropped=is_dropped))
+    return notes
+
+
+def _nearly_equal_notes(labels: Sequence[str], classes: Collection[str]) -> list[Note]:
+    """Return a warning for each label that differs from a class only in case, spaces or punctuation."""
     plain = {_letters_and_digits(name): name for name in classes}
-    for label in sorted(labels):
-        if (name := plain.get(_letters_and_digits(label))) is not None:
-            nearly_equal = note(
-                "nearly-equal-labels", level="warning", label=one_line(label, 60), class_name=one_line(name, 60)
-            )
-            emit(Noted.of(nearly_equal))
+    return [
+        note("nearly-equal-labels", level="warning", label=one_line(label, 60), class_name=one_line(name, 60))
+        for label in labels
+        if (name := plain.get(_letters_and_digits(label))) is not None
+    ]
 
 
 def _letters_and_digits(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum()) or name
-
-
-def _note_other_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit, *, is_dropped: bool) -> None:
-    if labels:
-        n, names = sum(row.label in labels for row in rows), some(sorted(labels))
-        emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
 
 
 _MOST_LETTERS = 60  # of a folder, which can have 4 bytes each, and 255 bytes in all
@@ -240,13 +250,13 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         if each.code != "not-grouped":  # this note concerns splits
             context.emit(Noted.of(each))
     with remove_new_folder_on(BadDataset, evaluation), work_lock(evaluation.folder):
-        refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
+        refuse_other_images(evaluation, as_measured(data, run, classifier.card))
         return _evaluate_in(evaluation, data, classifier, context)
 
 
 def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
     run = evaluation.parent_run
-    data = _as_measured(write_in_memory_images(data, evaluation, emit=context.emit), run, classifier.card)
+    data = as_measured(write_in_memory_images(data, evaluation, emit=context.emit), run, classifier.card)
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), record_work(evaluation_context, stopped=_stopped) as inner:
@@ -277,7 +287,7 @@ def images_of_evaluation(evaluation: Run) -> Dataset:
     """
     run, image_ids = evaluation.parent_run, {row.image_id for row in evaluation.predictions}
     assert run.card is not None, "the evaluation has metrics"
-    data = _as_measured(evaluated_images_of(evaluation), run, run.card)
+    data = as_measured(evaluated_images_of(evaluation), run, run.card)
     data = data.subset(i for i, record in enumerate(data.records) if record.image_id in image_ids)
     before = evaluation.evaluated_images
     if before is None or before.fingerprints != images_opened(data).fingerprints:
@@ -328,7 +338,7 @@ def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
     return data
 
 
-def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
+def as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     """Return the images with the reading options of the classifier and the class names of the recipe."""
     return with_classes(with_plan(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 

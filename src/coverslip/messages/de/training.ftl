@@ -307,7 +307,7 @@ refit = Der endgültige Klassifikator wird jetzt auf { $n_images } Bildern train
 ## Evaluation and decisions
 
 no-known-label = Keines der Bilder hat ein Label, das der Klassifikator kennt ({ $classes })
-    .do = Verwenden Sie dieselben Namen für die Klassen, oder machen Sie die Vorhersage für diese Bilder als Bilder ohne Label.
+    .do = Verwenden Sie dieselben Namen für die Klassen, oder machen Sie die Vorhersage oder die Anpassung für diese Bilder ohne Labels.
 
 unreadable-not-measured = { $n_images ->
         [one] { $n_images } Bild konnte
@@ -331,9 +331,9 @@ other-labels = { $is_dropped ->
             [one] { $n_images } Bild hat ein Label, das der Klassifikator nicht kennt, und ist
            *[other] { $n_images } Bilder haben Labels, die der Klassifikator nicht kennt, und sind
         }
-    } nicht in den Metriken enthalten ({ $labels }).
+    } ausgeschlossen ({ $labels }).
 
-nearly-equal-labels = Das Label „{ $label }“ ist nicht die Klasse „{ $class_name }“: Sie unterscheiden sich nur in Großschreibung, Leerzeichen oder Strichen. Wenn es eine Klasse ist, verwenden Sie die Schreibweise der Klasse im Namen des Ordners oder in der Label-Spalte der Tabelle, und evaluieren Sie noch einmal.
+nearly-equal-labels = Das Label „{ $label }“ ist nicht die Klasse „{ $class_name }“: Sie unterscheiden sich nur in Großschreibung, Leerzeichen oder Strichen. Wenn es eine Klasse ist, verwenden Sie die Schreibweise der Klasse im Namen des Ordners oder in der Label-Spalte der Tabelle, und starten Sie noch einmal.
 
 evaluated-images-changed = Die Bilder der Evaluation haben sich geändert
     .do = Stellen Sie sie wieder her, oder evaluieren Sie noch einmal.
@@ -408,9 +408,6 @@ adapt-training-images = { $n_images ->
 
 adapt-without-training-images = Der Klassifikator kann ohne seine Trainingsbilder nicht angepasst werden: { $reason }
     .do = Passen Sie ihn dort an, wo seine Bilder unverändert liegen.
-
-adapt-unknown-class = Die Labels haben Klassen, die dieser Klassifikator nicht hat ({ $names }); er hat { $classes }
-    .do = Benennen Sie die Labels um, oder geben Sie diesen Bildern das Label none-of-these.
 
 adapt-label-of-other-image = Das Bild „{ $name }“ mit Label ist keines der neuen Bilder
     .do = Geben Sie nur neuen Bildern Labels: Sie werden an ihren Pixeln erkannt.

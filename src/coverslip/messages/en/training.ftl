@@ -307,7 +307,7 @@ refit = The final classifier is now trained on { $n_images } images{ $n_epochs -
 ## Evaluation and decisions
 
 no-known-label = None of the images has a label that the classifier knows ({ $classes })
-    .do = Use the same names for the classes, or predict these images as images without labels.
+    .do = Use the same names for the classes, or predict these images, or adapt to them, without labels.
 
 unreadable-not-measured = { $n_images ->
         [one] { $n_images } image
@@ -331,9 +331,9 @@ other-labels = { $is_dropped ->
             [one] { $n_images } image has a label that the classifier does not know, and is
            *[other] { $n_images } images have labels that the classifier does not know, and are
         }
-    } not in the metrics ({ $labels }).
+    } excluded ({ $labels }).
 
-nearly-equal-labels = The label '{ $label }' is not the class '{ $class_name }': they differ only in capitals, spaces or dashes. If they are one class, use the spelling of the class in the name of the folder or in the label column of the table, and evaluate again.
+nearly-equal-labels = The label '{ $label }' is not the class '{ $class_name }': they differ only in capitals, spaces or dashes. If they are one class, use the spelling of the class in the name of the folder or in the label column of the table, and start again.
 
 evaluated-images-changed = The images of the evaluation changed
     .do = Restore them, or evaluate again.
@@ -408,9 +408,6 @@ adapt-training-images = { $n_images ->
 
 adapt-without-training-images = The classifier can't be adapted without its training images: { $reason }
     .do = Adapt it where its images are, unchanged.
-
-adapt-unknown-class = The labels have classes that this classifier does not have ({ $names }); it has { $classes }
-    .do = Rename the labels, or label these images none-of-these.
 
 adapt-label-of-other-image = The labeled image '{ $name }' is not one of the new images
     .do = Label new images only: they are found by their pixels.

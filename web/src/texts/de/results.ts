@@ -300,10 +300,15 @@ export const results: typeof english = {
     dataset: 'Bilder des anderen Labors',
     labels: (n) =>
       n === 0
-        ? 'Keines davon hat ein Label. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
+        ? 'Keines davon hat ein Label einer Klasse des Klassifikators. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
         : n < 10
-          ? `Mit Label: ${counts.images(n)}. Eine Anpassung braucht kein Label oder mindestens 10, besser 20.`
-          : `${counts.images(n)} davon haben ein Label. Die Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
+          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Eine Anpassung braucht kein Label oder mindestens 10, besser 20.`
+          : `${counts.images(n)} davon haben ein Label einer Klasse des Klassifikators. Diese Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
+    otherLabels: (n, names) =>
+      plural(n, {
+        one: `${count(n)} weiteres Bild ist ausgeschlossen, weil der Klassifikator seine Klasse nicht hat: ${names}.`,
+        other: `${count(n)} weitere Bilder sind ausgeschlossen, weil der Klassifikator ihre Klassen nicht hat: ${names}.`,
+      }),
     label: 'Bilder labeln',
     matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',
     parts: { zoom: 'Größe der Objekte', stain: 'Färbung', invert: 'Hell und dunkel' },

@@ -304,10 +304,15 @@ export const results = {
     dataset: 'Images of the other laboratory',
     labels: (n: number) =>
       n === 0
-        ? 'None of them has a label. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
+        ? 'None of them has a label of a class of the classifier. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
         : n < 10
-          ? `Labeled: ${counts.images(n)}. An adaptation needs no label, or at least 10, better 20.`
-          : `${counts.images(n)} of them have a label. The labels choose the classifier, and show its accuracy there.`,
+          ? `Labeled with a class of the classifier: ${counts.images(n)}. An adaptation needs no label, or at least 10, better 20.`
+          : `${counts.images(n)} of them have a label of a class of the classifier. These labels choose the classifier, and show its accuracy there.`,
+    otherLabels: (n: number, names: string) =>
+      plural(n, {
+        one: `${count(n)} further image is excluded, because the classifier does not have its class: ${names}.`,
+        other: `${count(n)} further images are excluded, because the classifier does not have their classes: ${names}.`,
+      }),
     label: 'Label images',
     matching: 'How images are matched, if many are unfamiliar',
     parts: { zoom: 'Size of objects', stain: 'Stain', invert: 'Dark and bright' },
