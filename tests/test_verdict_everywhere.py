@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawing import write_cells
 from fastapi.testclient import TestClient
@@ -14,7 +15,10 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.intervals import share_of_images
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import in_language
+from coverslip.reports.blocks import Estimate, SectionText
+from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import against_own_test, lead, verdict_of_classifier, verdict_of_run, without_groups
 from coverslip.runs.folder import Run
@@ -143,14 +147,28 @@ def test_images_of_the_training_show_nothing_about_new_ones(run: Run, workspace:
 
 
 def test_an_external_test_without_some_of_the_classes_can_fail_too(run: Run, other: Path, tmp_path: Path) -> None:
-    """Chance is not defined for it, but recall of the other classes is compared."""
+    """Chance is not defined for it, but metrics of the images of the other classes are compared."""
     from coverslip.reports.reported import read_evaluation
+    from coverslip.reports.sections.results import OWN_TEST
 
     rows = "".join(f"{file},small\n" for file in sorted((other / "small").iterdir()))
     (tmp_path / "one_class.csv").write_text(f"path,label\n{rows}", encoding="utf-8")
     evaluation = cs.evaluate(run.folder, str(tmp_path / "one_class.csv"))
     verdict = verdict_of_run(read_evaluation(evaluation.folder))
     assert (verdict.use, verdict.reasons[0].code) == ("no", "limit-lower-than-own-test")
+    (table,) = OWN_TEST.blocks(read_evaluation(evaluation.folder))
+    assert isinstance(table, SectionText)
+    own = {row[0]: row[2] for row in table.rows}
+    small = [row for row in run.predictions if row.label == "small"]
+    assert own[METRICS["accuracy"].title] == estimate(run.metrics.per_class["small"].metrics["recall"])
+    probability = np.array([row.probabilities for row in small])
+    excess = METRICS["ece_excess"].value(
+        probability, np.full(len(small), run.metrics.classes.index("small")), probability
+    )
+    calibration = own[METRICS["ece_excess"].title]
+    assert isinstance(calibration, Estimate)
+    assert calibration.number == pytest.approx(excess)
+    assert "in both test sets" in verdict.headline
     assert against_own_test(read_evaluation(evaluation.folder))
     assert against_own_test(read_evaluation(evaluation.folder)) not in lead(read_evaluation(evaluation.folder), verdict)
     reasons = verdict_of_run(read_run(run.folder)).reasons

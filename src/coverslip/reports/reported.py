@@ -13,6 +13,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS
 from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.messages import duration, localized_number, text
+from coverslip.reports.both_sets import metrics_of_classes
 from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.folder import Run, open_run, read_test_set_accesses
 from coverslip.runs.images import ImageLookup, previous_test_labels
@@ -113,6 +114,26 @@ class ReportedRun:
     def parts(self) -> Counter[str]:
         """Number of images per value of `set_of`; `excluded` includes the images excluded by hand."""
         return Counter(map(self.set_of, self.run.split)) + Counter({"excluded": self.n_excluded_by_hand})
+
+    @property
+    def classes_of_both_sets(self) -> tuple[str, ...] | None:
+        """Classes with images in the run's test set and in the external one; None if no other class has images."""
+        first, second = (
+            {label for label, scores in each.per_class.items() if scores.n} for each in (self.run.metrics, self.metrics)
+        )
+        return None if first == second else tuple(label for label in self.classes if label in first & second)
+
+    @cached_property
+    def on_both_sets(self) -> tuple[Evaluation, Evaluation]:
+        """Metrics on the run's test set and on the external one, on the images of the classes in both."""
+        labels = self.classes_of_both_sets
+        if labels is None:
+            return self.run.metrics, self.metrics
+        group_of = {row.image_id: row.group for row in self.run.split}
+        return (
+            metrics_of_classes(self.run, labels, group_of),
+            metrics_of_classes(self.measured, labels, self.images.groups()),
+        )
 
     @cached_property
     def tested(self) -> MeasuredPredictions | None:

@@ -720,6 +720,7 @@ def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
     yield from _when(
         difference.high < 0 and (difference.high < -MUCH_LOWER) == is_much,
         is_much=is_much,
+        are_all_classes=run.classes_of_both_sets is None,
         value=percent(external.value or 0),
         of_training=percent(own.value or 0),
     )
@@ -968,40 +969,13 @@ def set_titles() -> tuple[str, str]:
     return text("column-own-test-set"), text("column-external-test-set")
 
 
-_OF_CLASS = {  # means over classes, by the metric of a class
-    "balanced_accuracy": "recall",
-    "macro_recall": "recall",
-    "macro_precision": "precision",
-    "macro_f1": "f1",
-    "macro_auroc": "auroc",
-    "average_precision": "average_precision",
-}
-
-
-def on_both_sets(run: ReportedRun, name: str) -> tuple[Metric, Metric]:
-    """Return a metric on the run's own test set and on the external one, as a mean over the same classes."""
-    of_training, external = run.run.metrics, run.metrics
-    tested, labels = (
-        [label for label, scores in each.per_class.items() if scores.n] for each in (of_training, external)
-    )
-    shared = [label for label in tested if label in labels]
-    if name not in _OF_CLASS or set(tested) == set(labels):
-        return of_training[name], external[name]
-    first, second = (
-        [each.per_class[label].metrics[_OF_CLASS[name]] for label in shared] for each in (of_training, external)
-    )
-    if not shared or any(score.value is None for score in (*first, *second)):
-        undefined = Metric(value=None, reason=message("other-images-of-other-classes"))
-        return undefined, undefined
-    return _mean(first), external[name] if len(shared) == len(labels) else _mean(second)
-
-
 def against_own_test(run: ReportedRun) -> str:
     """Return how the primary metric differs from that on the run's test set; empty if both cannot be compared."""
     name = run.metrics.primary
     if not run.run.is_measured or name not in run.run.metrics.metrics:
         return ""
-    difference = independent_difference(*on_both_sets(run, name), set_titles())
+    own, external = run.on_both_sets
+    difference = independent_difference(own[name], external[name], set_titles())
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")

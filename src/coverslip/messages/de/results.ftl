@@ -420,7 +420,10 @@ limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: { $kind 
 limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
         [true] viel schlechter
        *[false] schlechter
-    } als auf dem Testset des Trainings: Im Mittel über die Klassen werden { $value } erkannt statt { $of_training }.
+    } als auf dem Testset des Trainings: Im Mittel über die Klassen{ $are_all_classes ->
+        [true] {""}
+       *[false] {" "}in beiden Testsets
+    } werden { $value } erkannt statt { $of_training }.
     .meaning = Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop. Trainieren Sie mit Bildern wie diesen.
 
 limit-used-in-training = { $n_images ->
@@ -1110,7 +1113,10 @@ report-few-for-calibration = { $n_images ->
 
 report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten mit mindestens 10 Bildern; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
 
-report-classes-of-both-sets = Mittel über Klassen sind die der { $n_classes } Klassen mit Bildern in beiden Testsets.
+report-classes-of-both-sets = Alle Metriken, auch Genauigkeit und Kalibrierungsfehler, sind die der Bilder der { $n_classes ->
+        [one] einzigen Klasse
+       *[other] { $n_classes } Klassen
+    } in beiden Testsets.
 
 report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.
 

@@ -420,7 +420,10 @@ limit-miscalibrated = Its probabilities are not reliable: { $kind ->
 limit-lower-than-own-test = It works { $is_much ->
         [true] much worse
        *[false] worse
-    } on these images than on the test set of its training: on average over the classes, { $value } are recognized instead of { $of_training }.
+    } on these images than on the test set of its training: on average over the classes{ $are_all_classes ->
+        [true] {""}
+       *[false] {" "}in both test sets
+    }, { $value } are recognized instead of { $of_training }.
     .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
 
 limit-used-in-training = { $n_images ->
@@ -1110,7 +1113,10 @@ report-few-for-calibration = { $n_images ->
 
 report-calibration-drawing = Left: accuracy by predicted probability, in bins of at least 10 images; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
 
-report-classes-of-both-sets = Means over classes are those of the { $n_classes } classes with images in both test sets.
+report-classes-of-both-sets = All metrics, also accuracy and calibration error, are of the images of the { $n_classes ->
+        [one] only class
+       *[other] { $n_classes } classes
+    } in both test sets.
 
 report-independent-test-sets = The CI of the difference assumes independent test sets: no patient and no slide is in both.
 

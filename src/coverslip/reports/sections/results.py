@@ -37,7 +37,7 @@ from coverslip.reports.reported import (
     whole_percent,
 )
 from coverslip.reports.sections.classes import class_tables
-from coverslip.reports.verdict import against_own_test, on_both_sets, set_titles, verdict_of_run
+from coverslip.reports.verdict import against_own_test, set_titles, verdict_of_run
 from coverslip.runs.predictions import Prediction
 
 
@@ -211,18 +211,15 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
     sets = set_titles()
-    pairs = [on_both_sets(run, name) for name in names]
+    pairs = [(run.on_both_sets[0][name], run.on_both_sets[1][name]) for name in names]
     differences = [independent_difference(first, second, sets) for first, second in pairs]
     rows = [
         (METRICS[name].title, estimate(second), estimate(first), estimate(difference, is_signed=True))
         for name, (first, second), difference in zip(names, pairs, differences, strict=True)
     ]
     words = list(_caveats(run))
-    if rows:
-        first, second = (
-            {label for label, scores in each.per_class.items() if scores.n} for each in (run.run.metrics, run.metrics)
-        )
-        words += [] if first == second else [text("report-classes-of-both-sets", n_classes=len(first & second))]
+    if rows and run.classes_of_both_sets is not None:
+        words.append(text("report-classes-of-both-sets", n_classes=len(run.classes_of_both_sets)))
     if any(difference.low is not None for difference in differences):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
         words.append(text("report-independent-test-sets"))
