@@ -713,8 +713,8 @@ def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
     labels = [label for label in before if label in after]
     if not labels or any(True for metrics in (run.run.metrics, run.metrics) for _ in _too_few_groups(metrics)):
         return
-    own, external = (_mean([recalls[label] for label in labels]) for recalls in (before, after))
-    difference = independent_difference(own, external, ("own", "external"))
+    of_training, external = (_mean([recalls[label] for label in labels]) for recalls in (before, after))
+    difference = independent_difference(of_training, external, ("own", "external"))
     if difference.value is None or difference.high is None:
         return
     yield from _when(
@@ -722,7 +722,7 @@ def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
         is_much=is_much,
         are_all_classes=run.classes_of_both_sets is None,
         value=percent(external.value or 0),
-        of_training=percent(own.value or 0),
+        of_training=percent(of_training.value or 0),
     )
 
 
@@ -974,8 +974,8 @@ def against_own_test(run: ReportedRun) -> str:
     name = run.metrics.primary
     if not run.run.is_measured or name not in run.run.metrics.metrics:
         return ""
-    own, external = run.on_both_sets
-    difference = independent_difference(own[name], external[name], set_titles())
+    of_training, external = run.on_both_sets
+    difference = independent_difference(of_training[name], external[name], set_titles())
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
