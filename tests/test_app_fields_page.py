@@ -120,6 +120,14 @@ def test_objects_are_found_or_read_from_the_overview_of_their_fields(page: "Page
     page.wait_for_url("**?tab=fields", timeout=JOB_MS)
     page.get_by_role("grid", name="Objects of field0.png").get_by_role("gridcell").nth(8).wait_for()
     page.get_by_role("heading", name="Objects of fields").wait_for()
+    page.get_by_role("button", name="Next field").click()
+    cells = page.get_by_role("grid", name="Objects of field1.png").get_by_role("gridcell")
+    cells.first.click()  # the address names it
+    page.get_by_role("button", name="Split").click()
+    expect(cells).to_have_count(10)
+    expect(page.get_by_role("button", name="Exclude")).to_be_disabled()  # nothing is selected
+    page.keyboard.press("Control+z")
+    expect(cells).to_have_count(9)
     open_page(page, f"/datasets/{fields['id']}")
     page.get_by_text("27 objects in 3 fields").wait_for()
     page.get_by_role("link", name="Find objects").click()
