@@ -453,6 +453,11 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     assert {part["part"]: part["n"] for part in preview["parts"]} == {
         part: split.parts.count(part) for part in ("train", "val", "test", "excluded")
     }
+    alone = app.preview("split", dataset["id"], recipe={"seed": 7, "group": ".+"})["tested"]  # each file is a group
+    assert {(each["group"], each["label"], each["reason"]) for each in alone} == {
+        (None, "a", "single"),
+        (None, "b", "single"),
+    }
     few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
     preview = app.preview("split", few["id"], recipe={})
     assert preview["n_folds"] == 5

@@ -422,6 +422,14 @@ def test_a_plan_that_was_damaged_is_said_and_hides_no_other_study(lab: Lab, done
 
 
 @pytest.mark.slow
+def test_a_study_whose_trainings_all_fail_is_failed(lab: Lab) -> None:
+    study = lab.study(plan=lab.plan(regimes=[{"name": "gone", "recipe": {"positive_class": "none"}}]))
+    story = ended(lab.client, study["id"], 240)
+    assert (story["state"], story["n_done"], story["n_failed"]) == ("failed", 0, 1)
+    assert lab.get(f"jobs/{study['id']}")["trainings"][0]["error"]
+
+
+@pytest.mark.slow
 def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> None:
     assert lab.client.delete(f"{API}/jobs/{done['id']}").status_code == 204
     lab.get(f"jobs/{done['id']}", 404)

@@ -253,6 +253,8 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
     best, first_look = (page.get_by_role("radio", name=re.compile(f"^{name} ")) for name in ("Best", "First look"))
     expect(best).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Good ")).check()
+    expect(page.get_by_role("button", name="Start training · Good")).to_be_visible()
+    expect(differences(page)).to_have_count(0)  # the preset is no expert setting
     page.get_by_text("each image is a test image once").wait_for()  # with fine-tuning, these images have one split
     unfold(page)
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^stage: instant$", re.M))

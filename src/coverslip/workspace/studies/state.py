@@ -184,8 +184,7 @@ def state_of_study(workspace: Workspace, job: Job) -> StudyState:
         plan = plan_in(job.folder)
         names, arms = [dataset.name for dataset in plan.datasets], [arm.name for arm in plan.arms]
         if state == "done" and set(states) == {"failed"}:
-            state = "failed"
-            facts |= {"state": state}
+            facts["state"] = "failed"
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state = "failed"
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
