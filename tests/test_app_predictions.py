@@ -318,6 +318,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     path = f"{API}/predictions/{answer.json()['id']}"
     assert ended(lab.client, answer.json()["id"])["state"] == "done"
     first, second, third = (row["row_id"] for row in lab.client.get(f"{in_lists(path)}/rows?limit=3").json()["items"])
+    decisions = lab.client.get(in_jobs(path)).json()["decisions"]
 
     lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json={"label": "medium"})
     row = lab.client.put(
@@ -330,7 +331,11 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     both = {"label": "large", "excluded": "unusable"}
     assert lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json=both).status_code == 422
     state = lab.client.get(in_jobs(path)).json()
-    assert (state["n_corrected"], state["n_excluded"]) == (3, 2)
+    assert (state["n_corrected"], state["n_excluded"], state["n_excluded_rows"]) == (3, 2, 2)
+    assert state["decisions"] == decisions  # of the classifier, as in the table
+    for decision, n in decisions.items():
+        rows = lab.client.get(f"{in_lists(path)}/rows", params={"decision": decision}).json()["items"]
+        assert len(rows) == n
     assert [each["row_id"] for each in lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"]] == [
         first,
         second,

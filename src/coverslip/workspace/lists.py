@@ -408,6 +408,7 @@ class RowCounts:
     n_corrected: int  # rows; also excluded ones
     n_labeled: int  # images
     n_excluded: int  # images
+    n_excluded_rows: int
 
 
 @dataclass(frozen=True)
@@ -474,8 +475,8 @@ class JobImages(ImageList[Row]):
         return rows[0]
 
     def decisions(self) -> dict[str, int]:
-        """Return the number of rows by decision, without excluded ones, the most frequent first."""
-        counted = select(results.c.decision, func.count().label("n")).where(self.is_of_job, ~self._is_excluded)
+        """Return the number of rows by decision of the classifier, the most frequent first."""
+        counted = select(results.c.decision, func.count().label("n")).where(self.is_of_job)
         query = counted.group_by(results.c.decision)
         with self.workspace.engine.connect() as connection:
             return most_frequent_first({row.decision: row.n for row in connection.execute(query)})
@@ -498,6 +499,7 @@ class JobImages(ImageList[Row]):
                 n_corrected=n_of("corrected"),
                 n_labeled=n_of("corrected", is_first) - n_excluded,
                 n_excluded=n_excluded,
+                n_excluded_rows=n_of("excluded"),
             )
 
     def every_row(self) -> Iterator[tuple[Row, ImageSource]]:
@@ -715,7 +717,7 @@ class JobImages(ImageList[Row]):
         return results.c.row_id.in_(self._answered.where(corrections.c.is_excluded))
 
     def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
-        """Return the table of the images; those with a decision without excluded ones, as they are counted."""
+        """Return the table of the images."""
         is_excluded = self._is_excluded
         decided: ColumnElement[Any] = results.c.decision
         if kind_of(self.job).has_measurements:
@@ -741,7 +743,7 @@ class JobImages(ImageList[Row]):
                 "excluded": is_excluded,
                 "warning": results.c.warning.is_not(None) & ~is_excluded,
             },
-            condition=self.is_of_job if filters.decision is None else self.is_of_job & ~is_excluded,
+            condition=self.is_of_job,
             decided=decided,
         )
 

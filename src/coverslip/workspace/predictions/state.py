@@ -175,7 +175,7 @@ class PredictionState(JobFacts):
     progress: Work | None
     """The step in progress."""
     decisions: dict[str, int]
-    """Rows by decision, without excluded images, most frequent first."""
+    """Rows by decision of the classifier, most frequent first."""
     classes: list[str]
     prevalence: dict[str, float]
     """Stated class proportions, to which probabilities are adapted."""
@@ -195,6 +195,8 @@ class PredictionState(JobFacts):
     """Images that a user corrected or confirmed, each once."""
     n_excluded: int
     """Images that a user excluded, each once."""
+    n_excluded_rows: int
+    """Rows of images that a user excluded."""
     notes: list[Note]
     """Notes about these images."""
 
@@ -242,6 +244,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_corrected=counts.n_corrected,
         n_labeled=counts.n_labeled,
         n_excluded=counts.n_excluded,
+        n_excluded_rows=counts.n_excluded_rows,
         notes=list({each.text: each for each in logged.notes}.values()),  # a resumed process repeats them
     )
 

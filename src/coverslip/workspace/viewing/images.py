@@ -102,7 +102,8 @@ class Filters(DocumentedModel):
         default=None, description="The most probable class by the classifier; of a dataset, while live is on."
     )
     decision: Text | None = Field(
-        default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`; without excluded images."
+        default=None,
+        description="A class, or `uncertain`, `unfamiliar` or `unreadable`: the decision of the classifier.",
     )
     only: Only | None = Field(
         default=None,

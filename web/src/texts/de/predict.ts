@@ -462,8 +462,7 @@ export const predict: Texts['predict'] = {
   review: 'Zu prüfen',
   corrected: 'Geprüft',
   excludedImages: 'Ausgeschlossen',
-  excludedImagesHelp:
-    'Diese Bilder wurden von Hand ausgeschlossen. Sie zählen weder bei den Entscheidungen noch bei den Anteilen.',
+  excludedImagesHelp: 'Diese Bilder wurden von Hand ausgeschlossen. Sie zählen nicht bei den Anteilen.',
   warned: 'Mit Warnung',
   warning: 'Warnung',
   uncertain: 'Unsicher',

@@ -451,8 +451,7 @@ export const predict = {
   review: 'Needs review',
   corrected: 'Reviewed',
   excludedImages: 'Excluded',
-  excludedImagesHelp:
-    'Users excluded these images. They do not count: neither in decisions nor in proportions.',
+  excludedImagesHelp: 'Users excluded these images. They do not count in proportions.',
   warned: 'With a warning',
   warning: 'warning',
   uncertain: 'Uncertain',
