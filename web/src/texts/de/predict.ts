@@ -487,7 +487,7 @@ export const predict: Texts['predict'] = {
     'Diese Bilder sind out-of-distribution (OOD): Ihre Merkmale sind im Trainingsset selten oder fehlen. Mögliche Gründe sind eine andere Größe, eine andere Färbung, ein anderes Gerät oder ein Objekt, das zu keiner der Klassen gehört. Verlassen Sie sich nicht auf ihre vorhergesagten Klassen. Auch einige Prozent der Bilder, die dem Trainingsset ähneln, werden als ungewohnt markiert. Eine unbekannte Klasse, die einer bekannten ähnelt, wird oft nicht markiert.',
   set: 'Vorhersagemenge',
   setHelp:
-    'Die Klassen, die für das Bild plausibel sind. Wenn Bilder denen des Trainings ähneln, enthält die Vorhersagemenge bei 90\u00a0% der Bilder jeder Klasse die wahre Klasse.',
+    'Die Klassen, die für das Bild plausibel sind. Wenn Bilder denen des Trainings ähneln, enthält die Vorhersagemenge bei 90\u00a0% der Bilder jeder Klasse die wahre Klasse. Jede Klasse hat ihren eigenen Schwellenwert: Eine weniger wahrscheinliche Klasse kann in der Menge sein und eine wahrscheinlichere nicht.',
   nothing: 'Keine passenden Bilder.',
   nothingYet: 'Die ersten Ergebnisse erscheinen in Kürze.',
   queued: 'Wartet in der Warteschlange.',

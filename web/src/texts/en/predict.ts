@@ -479,7 +479,7 @@ export const predict = {
     'These images are out-of-distribution (OOD): their features are rare or absent in the training set. Possible reasons are another size, stain or instrument, or an object of none of the classes. Do not rely on their predicted classes. A few percent of images that resemble the training set are marked unfamiliar too. An unknown class that resembles a known class is often not marked.',
   set: 'Prediction set',
   setHelp:
-    'The classes that are plausible for the image. If images resemble those of training, the prediction set contains the true class for 90% of the images of each class.',
+    'The classes that are plausible for the image. If images resemble those of training, the prediction set contains the true class for 90% of the images of each class. Each class has its own threshold, so a less probable class can be in the set and a more probable one not.',
   nothing: 'No images match.',
   nothingYet: 'The first results appear shortly.',
   queued: 'Waiting in the queue.',
