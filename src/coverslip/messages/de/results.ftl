@@ -254,7 +254,7 @@ verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“{ 
 
 verdict-count-of-predictions = { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig{ $interval }
 
-verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“, sind es { $n_correct } von { $n_images }.
+verdict-weakest-class = In der Klasse mit der niedrigsten Sensitivität, „{ $label }“, sind es { $n_correct } von { $n_images }.
 
 verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder von einem Patienten oder Objektträger stammen, { $is_external ->
         [true] sind die Konfidenzintervalle zu schmal.

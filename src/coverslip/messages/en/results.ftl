@@ -254,7 +254,7 @@ verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”{ $
 
 verdict-count-of-predictions = { $n_correct } of { $n_images } predictions of “{ $label }” are right{ $interval }
 
-verdict-weakest-class = In the class with the lowest share, “{ $label }”, { $n_correct } of { $n_images } are.
+verdict-weakest-class = In the class with the lowest recall, “{ $label }”, { $n_correct } of { $n_images } are.
 
 verdict-without-groups = No groups were given. If several images come from one patient or slide, { $is_external ->
         [true] the confidence intervals are too narrow.
