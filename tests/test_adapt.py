@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from coverslip.events import Event, Noted
 from coverslip.experiments.adapting import preview_matching
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.images.preprocessing import Matching
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_run
 from coverslip.runs.error_rates import error_rates
@@ -124,7 +125,11 @@ def test_labels_without_a_class_exclude_their_images_like_none_of_these(parent: 
     assert record == cs.adapt(parent, new, same, out=tmp_path / "same", device="cpu")
     expected = {
         "nearly-equal-labels": {"label": "Large!", "class_name": "large"},
-        "other-labels": {"n_images": 15, "labels": "'Large!'", "is_dropped": False},
+        "other-labels": {
+            "n_images": 15,
+            "labels": asdict(message("report-quoted", name="Large!")),
+            "is_dropped": False,
+        },
     }
     noted = [each for each in events if isinstance(each, Noted) and each.code in expected]
     assert {each.code: each.parameters for each in noted} == expected

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.events import Event, Noted, RunStarted
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import check_recipe
@@ -127,8 +128,8 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
     run_metrics = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
     assert measured == [run_metrics] * 3
     assert [note.parameters for note in notes if note.code == "other-labels"] == [
-        {"n_images": 1, "labels": "'odd'", "is_dropped": False},
-        {"n_images": 1, "labels": "'dirt'", "is_dropped": True},
+        {"n_images": 1, "labels": asdict(message("report-quoted", name="odd")), "is_dropped": False},
+        {"n_images": 1, "labels": asdict(message("report-quoted", name="dirt")), "is_dropped": True},
     ] * 3
 
 

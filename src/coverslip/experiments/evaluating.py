@@ -25,7 +25,7 @@ from coverslip.files import remove_file
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.inference.new_images import note_on_pixels, other_pixels, plans_of_training
-from coverslip.messages import Note, message, note
+from coverslip.messages import Message, Note, joined, message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
@@ -206,8 +206,18 @@ def other_label_notes(labels: Counter[str], classes: Collection[str], dropped: f
     for names, is_dropped in ((unknown, False), (sorted(labels.keys() & dropped), True)):
         if names:
             n = sum(labels[name] for name in names)
-            notes.append(note("other-labels", level="warning", n_images=n, labels=some(names), is_dropped=is_dropped))
+            listed = _quoted(names)
+            notes.append(note("other-labels", level="warning", n_images=n, labels=listed, is_dropped=is_dropped))
     return notes
+
+
+_MOST_LABELS = 5  # in a note
+
+
+def _quoted(labels: Sequence[str]) -> Message | None:
+    names = [message("report-quoted", name=one_line(label, 60)) for label in labels]
+    rest = [message("report-more-names", n=len(names) - _MOST_LABELS)] if len(names) > _MOST_LABELS else []
+    return joined([*names[:_MOST_LABELS], *rest], "list-of-messages")
 
 
 def _nearly_equal_notes(labels: Sequence[str], classes: Collection[str]) -> list[Note]:

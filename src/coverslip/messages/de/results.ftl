@@ -417,7 +417,7 @@ limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: { $kind 
     .meaning = Die Klassen hängen davon nicht ab. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
     .next = Verwenden Sie nur die Klassen, oder trainieren Sie erneut mit mehr gelabelten Bildern, mit denen die Wahrscheinlichkeiten kalibriert werden.
 
-limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
+limit-lower-than-own-test = Der Klassifikator ist bei diesen Bildern { $is_much ->
         [true] viel schlechter
        *[false] schlechter
     } als auf dem Testset des Trainings: Im Mittel über die Klassen{ $are_all_classes ->
@@ -635,7 +635,10 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $classes } erkannt wird.
+limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $classes } erkannt { $n_classes ->
+        [one] wird
+       *[other] werden
+    }.
     .meaning = Fügen Sie Bilder dieser Klassen hinzu und testen Sie erneut.
 
 limit-rare-classes = { $is_all ->
