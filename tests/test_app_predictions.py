@@ -148,6 +148,10 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     )
     assert list(first)[5:9] == ["decision", "corrected", "excluded", "corrected_by"]
     assert (first["corrected"], second["corrected"]) == (None, "large")
+    assert (first["final_decision"], second["final_decision"]) == (first["decision"], "large")
+    lab.client.put(f"{API}/lists/{state['id']}/rows/2/correction", json={"label": None, "excluded": "unusable"})
+    second = json.loads(lab.client.get(path, params={"format": "jsonl"}).text.splitlines()[2])
+    assert (second["excluded"], second["final_decision"]) == ("unusable", None)
     refused = lab.client.get(path, params={"top_k": 4})
     assert (refused.status_code, refused.json()["code"]) == (422, "top-k-out-of-range")
     assert lab.client.get(path, params={"format": "parquet"}).status_code == 422

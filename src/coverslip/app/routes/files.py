@@ -115,8 +115,8 @@ def download(
     | study | `report`, `results` (a row for each finished training and fold) |
     | export | `export` |
 
-    Folders are sent as a zip. The table of a prediction has the columns `corrected`, `excluded` and `corrected_by` if
-    there are corrections.
+    Folders are sent as a zip. If there are corrections, the table of a prediction has the columns `corrected`,
+    `excluded`, `corrected_by` and `final_decision`: the correction or else the decision; empty for excluded images.
     """
     if what == "predictions" and (job := find_job(workspace, job_id)).kind == "predict":
         return _predictions(workspace, job, format, top_k)

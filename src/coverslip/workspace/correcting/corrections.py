@@ -610,8 +610,11 @@ def answered_table(
     def records() -> Iterator[str]:
         yield record(columns, None)
         for row, _ in listed.every_row():
-            values = layout.values(as_prediction(row), {**row.cells, FILE_COLUMN: row.file_sha256 or "", **identity})
-            values[_AFTER:_AFTER] = (row.correction, row.excluded, row.corrected_by) if has_answers else ()
+            prediction = as_prediction(row)
+            values = layout.values(prediction, {**row.cells, FILE_COLUMN: row.file_sha256 or "", **identity})
+            if has_answers:
+                final = None if row.excluded else row.correction or prediction.decision
+                values[_AFTER:_AFTER] = (row.correction, row.excluded, row.corrected_by, final)
             yield record(columns, values)
 
     def pieces() -> Iterator[str]:
