@@ -66,7 +66,11 @@ def test_a_cell_opens_its_images_whose_labels_are_corrected_and_confirmed(page: 
         side.get_by_role("button", name="Change label to").click()
     expect(tile.locator(".badge")).to_have_attribute("data-sign", "✎")
     assert saved() == (row["predicted"], False)
-    page.get_by_role("link", name="Train again with these changes").wait_for()
+    form = page.context.new_page()
+    link = page.get_by_role("link", name="Train again with these changes").get_attribute("href")
+    open_page(form, f"{stock.app.address}{link}")
+    form.get_by_text("1 label corrected").wait_for()
+    form.close()
     with page.expect_response("**/correction"):
         side.get_by_role("button", name="Remove the correction").click()
     expect(tile.locator(".badge")).to_have_count(0)

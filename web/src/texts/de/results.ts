@@ -445,6 +445,8 @@ export const results: typeof english = {
     corrected: (label) => `korrigiert: ${label}`,
     changed: (changes, hasFolds, isAdapted) =>
       `Änderungen nach ${isAdapted ? 'dem Training, das angepasst wurde' : 'diesem Training'}: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die Wahrscheinlichkeiten des getesteten Klassifikators. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
+    changedSince: (run, changes) =>
+      `Änderungen nach dem Training „${run}“: ${imageChanges(changes) || 'keine'}.`,
     ungrouped: (n) =>
       plural(n, {
         one: `${count(n)} hinzugefügtes Bild hat keine Gruppe. Wenn es zur selben Gruppe (wie einem Patienten) gehört wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,

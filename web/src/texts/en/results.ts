@@ -451,6 +451,8 @@ export const results = {
     corrected: (label: string) => `corrected: ${label}`,
     changed: (changes: ImageChanges, hasFolds: boolean, isAdapted: boolean) =>
       `Changes after ${isAdapted ? 'the training that was adapted' : 'this training'}: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the probabilities of the tested classifier. A decision threshold that you chose is not copied to the new training.' : ''}`,
+    changedSince: (run: string, changes: ImageChanges) =>
+      `Changes after the training “${run}”: ${imageChanges(changes) || 'none'}.`,
     ungrouped: (n: number) =>
       plural(n, {
         one: `${count(n)} added image has no group. If it belongs to the same group (such as a patient) as test images, the metrics of a new training are too high.`,
