@@ -26,7 +26,7 @@ export const datasets: Texts['datasets'] = {
     },
     label: {
       title: 'Labels in der App vergeben',
-      text: 'Für Bilder ohne Klassen. Eine Taste gibt einem oder vielen Bildern ein Label, und Sie können jederzeit rückgängig machen.',
+      text: 'Für Bilder ohne Klassen, auch Gesichtsfelder, deren Zellen oder Kerne coverslip findet. Eine Taste gibt einem oder vielen ein Label, und Sie können jederzeit rückgängig machen.',
       action: 'Bilder wählen',
     },
     recentImages: 'Zuletzt verwendete Datensätze',

@@ -24,7 +24,7 @@ export const datasets = {
     },
     label: {
       title: 'Label images in the app',
-      text: 'For images without classes. Label one or many images with a single key, and undo at any time.',
+      text: 'For images without classes, also fields of view whose cells or nuclei coverslip finds. Label one or many with a single key, and undo at any time.',
       action: 'Choose images',
     },
     recentImages: 'Recent datasets',
