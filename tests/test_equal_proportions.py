@@ -24,8 +24,8 @@ from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
 from coverslip.messages import text
 from coverslip.reports.metric_rows import shown
-from coverslip.reports.proportions_page import digits_of, sample_cells, shown_classes
-from coverslip.reports.reported import number, p_value, signed, with_interval
+from coverslip.reports.proportions_page import digits_of, result_of, sample_cells, shown_classes
+from coverslip.reports.reported import number, p_value, range_words, signed, with_interval
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.split import write_split
@@ -120,6 +120,13 @@ def test_all_doors_give_equal_numbers(
     assert all(each.difference.low is not None and each.p is not None for each in summary.comparisons)
     expected = [numbers_of(of_class) for each in summary.samples for of_class in each.classes.values()]
     assert all(None not in row for row in expected)
+
+    differences = {each.name: each.difference for each in summary.comparisons}
+    assert {(each.value or 0) < 0 for each in differences.values()} == {True, False}
+    for name, difference in differences.items():  # the sentence has the direction of the table
+        low, high = (signed(100 * (end or 0), 1) for end in (difference.low, difference.high))
+        assert range_words(low, high) in result_of(summary, name)
+        assert ("lower in" in result_of(summary, name)) == ((difference.value or 0) < 0)
 
     out, prism, report = (tmp_path / name for name in ("samples.csv", "prism.csv", "report.html"))
     command = ["summarise", str(lab.predictions), "--by", by, "--condition", "dose", "--table", str(lab.table)]

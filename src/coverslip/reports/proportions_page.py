@@ -208,30 +208,30 @@ def result_of(summary: Summary, name: str) -> str:
             is_corrected=errors is not None and errors.is_correction_better,
         )
     clearest = min(differences, key=lambda each: (2 if each.p is None else each.p, -abs(each.difference.value or 0)))
-    difference, sign = clearest.difference, -1 if (clearest.difference.value or 0) < 0 else 1
-    points = 100 * abs(difference.value or 0)
-    low, high = (100 * sign * (end or 0) for end in (difference.low, difference.high)[::sign])
+    difference, (first, second) = clearest.difference, clearest.conditions
+    points, low, high = (100 * (each or 0) for each in (difference.value, difference.low, difference.high))
     of_condition = values_by_condition(summary.samples, name)
     if any(_is_outside(fmean(of_condition[each])) for each in clearest.conditions if of_condition.get(each)):
         # The tested difference may not be possible: state that of the proportions shown, if the interval contains it.
-        low, high = max(low, -100.0), min(max(high, -100.0), 100.0)
+        points, low, high = (min(max(each, -100.0), 100.0) for each in (points, low, high))
         shown = {each.condition: each.classes[name].shown.value or 0 for each in summary.conditions}
-        of_shown = 100 * sign * (shown[clearest.conditions[1]] - shown[clearest.conditions[0]])
-        points = of_shown if low <= of_shown <= high else min(points, 100.0)
+        of_shown = 100 * (shown[second] - shown[first])
+        points = of_shown if low <= of_shown <= high else points
     p = clearest.p_holm
     return text(
         "proportions-result",
         name=name,
-        lower=clearest.conditions[::sign][0],
-        higher=clearest.conditions[::sign][1],
-        points=points,
+        first=first,
+        second=second,
+        points=abs(points),
+        is_lower=points < 0,
         has_interval=difference.low is not None,
-        interval=reported.spanned(low, high, partial(reported.number, digits=1)),
+        interval=reported.spanned(low, high, partial(reported.signed, digits=1)),
         is_significant=p is not None and p < _SIGNIFICANT,
         has_blocks=clearest.n_blocks is not None,
         n_blocks=clearest.n_blocks or 0,
-        n_lower=clearest.n_samples[::sign][0],
-        n_higher=clearest.n_samples[::sign][1],
+        n_first=clearest.n_samples[0],
+        n_second=clearest.n_samples[1],
         p=reported.p_value(p),
         reason=difference.reason or "",
     )

@@ -930,13 +930,22 @@ proportions-without-condition = keine Bedingung
 
 proportions-result = { $has_interval ->
     [true] { $is_significant ->
-        [true] Der Anteil von { $name } ist in { $higher } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher als in { $lower }
-       *[false] Der Unterschied im Anteil von { $name } zwischen { $higher } und { $lower } ist statistisch nicht signifikant: { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher in { $higher }
-    } (95-%-KI { $interval }; { $has_blocks ->
+        [true] Der Anteil von { $name } ist in { $second } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte { $is_lower ->
+            [true] niedriger
+           *[false] höher
+        } als in { $first }
+       *[false] Der Unterschied im Anteil von { $name } zwischen { $second } und { $first } ist statistisch nicht signifikant: { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte { $is_lower ->
+            [true] niedriger
+           *[false] höher
+        } in { $second }
+    } (95-%-KI der Differenz { $interval }; { $has_blocks ->
         [true] { $n_blocks } Blöcke
-       *[false] { $n_higher } und { $n_lower } Proben
+       *[false] { $n_second } und { $n_first } Proben
     }; adjustierter p-Wert: { $p }).
-   *[false] Der Anteil von { $name } ist in { $higher } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte höher als in { $lower }. Ob das Zufall ist, ist nicht bekannt: { $reason }.
+   *[false] Der Anteil von { $name } ist in { $second } um { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkte { $is_lower ->
+        [true] niedriger
+       *[false] höher
+    } als in { $first }. Ob das Zufall ist, ist nicht bekannt: { $reason }.
 }
 
 proportions-result-alone = { $n_samples ->

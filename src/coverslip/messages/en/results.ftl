@@ -927,13 +927,22 @@ proportions-without-condition = no condition
 
 proportions-result = { $has_interval ->
     [true] { $is_significant ->
-        [true] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher } than in { $lower }
-       *[false] The difference in the proportion of { $name } between { $higher } and { $lower } is not statistically significant: { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher }
-    } (95% CI { $interval }; { $has_blocks ->
+        [true] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points { $is_lower ->
+            [true] lower
+           *[false] higher
+        } in { $second } than in { $first }
+       *[false] The difference in the proportion of { $name } between { $second } and { $first } is not statistically significant: { NUMBER($points, maximumFractionDigits: 1) } percentage points { $is_lower ->
+            [true] lower
+           *[false] higher
+        } in { $second }
+    } (95% CI of the difference { $interval }; { $has_blocks ->
         [true] { $n_blocks } blocks
-       *[false] { $n_higher } and { $n_lower } samples
+       *[false] { $n_second } and { $n_first } samples
     }; adjusted p: { $p }).
-   *[false] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points higher in { $higher } than in { $lower }. Whether this is chance is not known: { $reason }.
+   *[false] The proportion of { $name } is { NUMBER($points, maximumFractionDigits: 1) } percentage points { $is_lower ->
+        [true] lower
+       *[false] higher
+    } in { $second } than in { $first }. Whether this is chance is not known: { $reason }.
 }
 
 proportions-result-alone = { $n_samples ->
