@@ -73,7 +73,7 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
     page.keyboard.type("control")
     page.keyboard.press("Enter")
     saved(**dict.fromkeys(names[:2], "treated"), **{names[2]: "control"})
-    result = page.get_by_text("percentage points")
+    result = page.get_by_role("status").filter(has_text="percentage points")
     assert "an interval needs at least 3 samples of each condition" in result.inner_text()
     table = tmp_path / "table.csv"
     table.write_text(f"slide,condition\n{names[0]},control\nslide99,treated\n")

@@ -593,7 +593,7 @@ def _class_sizes(metrics: Evaluation) -> dict[str, int]:
 def _untested(metrics: Evaluation) -> Iterator[Json]:
     absent = [name for name, n in _class_sizes(metrics).items() if n == 0]
     classes = listed([text("verdict-class", label=label) for label in absent], at_most=_MOST_CLASSES)
-    yield from _when(bool(absent), classes=classes, n_classes=len(absent), n_needed=_ENOUGH)
+    yield from _when(bool(absent), classes=classes, n_needed=_ENOUGH)
 
 
 def _rare(metrics: Evaluation) -> Iterator[Json]:

@@ -635,10 +635,7 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $classes } erkannt { $n_classes ->
-        [one] wird
-       *[other] werden
-    }.
+limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut der Klassifikator { $classes } erkennt.
     .meaning = Fügen Sie Bilder dieser Klassen hinzu und testen Sie erneut.
 
 limit-rare-classes = { $is_all ->
