@@ -314,6 +314,43 @@ def test_objects_are_merged_split_and_drawn_with_undo(app: App, fields: str) -> 
     app.wait(at.removeprefix("datasets/"))
     assert areas() == after
     assert [row["label"] for row in app.get(f"{in_lists(at)}/rows", limit=100)["items"]].count("pair") == 1
+    app.undo(merge)
+    app.wait(at.removeprefix("datasets/"))
+
+    def listed(row: int) -> list[tuple[str, str | None]]:
+        """The object of a row, if it is in the dataset, with its label."""
+        items = app.get(f"{in_lists(at)}/rows", limit=100)["items"]
+        return [(item["image_id"], item["label"]) for item in items if item["row_id"] == row]
+
+    rows, boxes, _ = outlines(app, f"{in_lists(at)}/rows/{first}/field")
+    (x, y, width, height) = boxes[rows.index(large)].tolist()
+    ((image_id, _),) = listed(large)
+    corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+    for act, removed in (("split", [large]), ("merge", [large, small])):
+        replacing = edited(act=act, rows=removed)
+        present = set(areas())
+        drawing = edited(act="draw", rows=[first], outline=corners)  # has the box of the replaced object
+        (drawn,) = set(areas()) - present
+        assert [label for _, label in listed(drawn)] == [None]
+        assert listed(large) == []
+        app.send("POST", f"{at}/changes", {"rows": [drawn], "label": "square"})
+        app.undo(replacing)
+        app.wait(at.removeprefix("datasets/"))
+        assert listed(large) == [(image_id, "pair")]
+        assert [label for _, label in listed(drawn)] == ["square"]
+        inside = edited(act="merge", rows=[drawn, large])  # has the box of both
+        assert not listed(large)
+        assert not listed(drawn)
+        for change in (inside, drawing):
+            app.undo(change)
+            app.wait(at.removeprefix("datasets/"))
+        assert listed(large) == [(image_id, "pair")]
+        app.send("POST", f"changes/{drawing}/redo")
+        app.wait(at.removeprefix("datasets/"))
+        assert [label for _, label in listed(drawn)] == ["square"]
+        app.undo(drawing)
+        app.wait(at.removeprefix("datasets/"))
+    assert areas() == before
     other = app.get(f"{in_lists(at)}/fields")["items"][1]["row_id"]
     for edit, code in (
         ({"act": "merge", "rows": [first, other]}, "edit-of-several-fields"),

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -61,7 +62,7 @@ _Files = tuple[Path, ...]  # of an image
 _ROWS_AT_ONCE = 5_000
 
 _MISSING = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
-_Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
+_Pixels = tuple[str, str, str]  # a file, the pixels of it as JSON, and the name of a drawn object
 
 
 def states_of_images(images_files: Iterable[_Files]) -> dict[_Files, str | None]:
@@ -209,7 +210,7 @@ def version_of(record: ImageRecord, content_hash: str) -> str:
 
 def content_of(record: ImageRecord, content_hash: str) -> str:
     """Return what identifies an image whatever its name is: the bytes of its files and what its row states of them."""
-    _, plan = _pixels("", plan_as_json(record))
+    plan = _stated_pixels(plan_as_json(record))
     return hashlib.blake2b(f"{content_hash} {plan}".encode(), digest_size=16).hexdigest()
 
 
@@ -297,14 +298,16 @@ def restore_overwritten(connection: Connection, dataset_id: str, row_ids: Collec
     """
     refuse_in_use(connection, dataset_id)
     is_missing = images.c.row_id.in_(among_integers(row_ids)) & (images.c.missing_from == dataset_id)
-    missing = {_pixels(row.path, row.plan): row for row in connection.execute(select(images).where(is_missing))}
+    missing = {
+        _pixels(row.path, row.plan, row.image_id): row for row in connection.execute(select(images).where(is_missing))
+    }
     is_of_path = images.c.path.in_(select(images.c.path).where(is_missing)) & (images.c.dataset_id == dataset_id)
     present = connection.execute(select(images, is_annotated.label("is_annotated")).where(is_of_path)).all()
-    n_of_pixels = Counter(_pixels(row.path, row.plan) for row in present)
+    n_of_pixels = Counter(_pixels(row.path, row.plan, row.image_id) for row in present)
     new_of: dict[int, AnyRow] = {}  # by the row_id of the missing image
     values = []
     for new in present:
-        row = missing.get(pixels := _pixels(new.path, new.plan))
+        row = missing.get(pixels := _pixels(new.path, new.plan, new.image_id))
         is_read = new.content is not None and (new.pixel_hash, new.problem) != (None, None)
         if row is None or n_of_pixels[pixels] > 1 or new.is_annotated or not is_read:
             continue
@@ -445,11 +448,11 @@ class _ReadableFolders:
 def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence[str | None]) -> dict[int, AnyRow]:
     """Return the rows of images that are in the dataset now, by position.
 
-    An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
-    been renamed or exchanged; else by its path, if it was labeled and the like, so that it was overwritten; else by its
-    image_id, if the file of the row is gone and the content is not known to differ, so that its folder was moved. The
-    former content of an overwritten row precedes the current one. Rows of the dataset precede missing ones, which come
-    back unchanged or not at all.
+    A drawn object only has the row of this object, since others may have its box. An image is that of a row by its path
+    and content; else by its content, if no other has it, so that it may have been renamed or exchanged; else by its
+    path, if it was labeled and the like, so that it was overwritten; else by its image_id, if the file of the row is
+    gone and the content is not known to differ, so that its folder was moved. The former content of an overwritten row
+    precedes the current one. Rows of the dataset precede missing ones, which come back unchanged or not at all.
     """
     records = dataset.records
     by_id = {record.image_id: position for position, record in enumerate(records)}
@@ -458,7 +461,7 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
         None if digest is None else content_of(record, digest) for record, digest in zip(records, hashes, strict=True)
     ]
     paths = {str(record.path) for record in records}
-    position_of = {row.row_id: by_pixels.get(_pixels(row.path, row.plan)) for row in rows}
+    position_of = {row.row_id: by_pixels.get(_pixels(row.path, row.plan, row.image_id)) for row in rows}
     former = {row.row_id: row.content_before or row.content for row in rows}
     current = {row.row_id: row.content for row in rows}
     by_position: dict[int, AnyRow] = {}
@@ -494,9 +497,14 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
         return unmatched
 
     def match_contents(remaining: Sequence[AnyRow], content_of: Mapping[int, str | None]) -> list[AnyRow]:
-        free = {k: content for k, content in enumerate(contents) if content is not None and k not in by_position}
-        by_content = _unique(free)
-        rows_once = _unique({row.row_id: content_of[row.row_id] for row in remaining})
+        by_content = _unique(
+            {
+                k: (content, _drawn(records[k].image_id))
+                for k, content in enumerate(contents)
+                if content is not None and k not in by_position
+            }
+        )
+        rows_once = _unique({row.row_id: (content_of[row.row_id], _drawn(row.image_id)) for row in remaining})
         position_of_row = {row_id: by_content.get(content) for content, row_id in rows_once.items()}
         return match(lambda row: position_of_row.get(row.row_id), remaining)
 
@@ -511,7 +519,7 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
     return by_position
 
 
-def _unique(values: Mapping[int, str | None]) -> dict[str | None, int]:
+def _unique(values: Mapping[int, tuple[str | None, str]]) -> dict[tuple[str | None, str], int]:
     """Return the key of each value that occurs once."""
     counts = Counter(values.values())
     return {value: key for key, value in values.items() if counts[value] == 1}
@@ -519,19 +527,30 @@ def _unique(values: Mapping[int, str | None]) -> dict[str | None, int]:
 
 def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:
     """Return the position by file and pixels. Images that occur twice are ambiguous and not included."""
-    pixels = [_pixels(str(record.path), plan_as_json(record)) for record in dataset.records]
+    pixels = [_pixels(str(record.path), plan_as_json(record), record.image_id) for record in dataset.records]
     counts = Counter(pixels)
     return {key: position for position, key in enumerate(pixels) if counts[key] == 1}
 
 
-def _pixels(path: str, plan: Json | None) -> _Pixels:
-    """Return a file and its pixels, without what is chosen for all files of the dataset."""
+def _pixels(path: str, plan: Json | None, image_id: str) -> _Pixels:
+    """Return a file and its pixels, and which drawn object they show: others may have the same box."""
+    return path, _stated_pixels(plan), _drawn(image_id)
+
+
+def _drawn(image_id: str) -> str:
+    """Return the name of an object that `edit_objects` made; empty: it is not one."""
+    drawn = re.search(r"#drawn\d+$", image_id)
+    return drawn[0] if drawn else ""
+
+
+def _stated_pixels(plan: Json | None) -> str:
+    """Return the pixels of a file as JSON, without what is chosen for all files of the dataset."""
     if plan is not None:
         stated = plan["stated"]
         plan = {name: value for name, value in plan.items() if name not in PLAN_COLUMNS or name in stated}
         if not stated and plan["region"] is None and not plan["other_files"]:
             plan = None
-    return path, json.dumps(plan, sort_keys=True)
+    return json.dumps(plan, sort_keys=True)
 
 
 # Refuse what is said about images, and trainings, if the content of files changed since the dataset was read.
