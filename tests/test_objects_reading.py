@@ -261,7 +261,11 @@ def test_what_files_state_about_objects_and_is_not_used_is_named(fields: Path, t
     roi = roifile.ImagejRoi.frompoints(np.array(SQUARE, float))
     roi.group = 3
     feature = {"geometry": {"type": "Polygon", "coordinates": [SQUARE]}, "properties": {"measurements": {"Area": 3}}}
-    of_channel = {"geometry": {"type": "Polygon", "coordinates": [SQUARE], "plane": {"c": 0, "z": 0, "t": 0}}}
+
+    def of_plane(channel: int | None) -> Any:
+        plane = {"c": channel, "z": 0, "t": 0}
+        return {"geometry": {"type": "Polygon", "coordinates": [SQUARE], "plane": plane}}
+
     shape = {"points": SQUARE, "label": "x", "flags": {"difficult": True}, "description": "", "group_id": None}
     annotation = {"id": 1, "image_id": 1, "bbox": [1, 1, 9, 9], "attributes": {"old": True}, "area": 81}
     coco = {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": [annotation]}
@@ -269,7 +273,8 @@ def test_what_files_state_about_objects_and_is_not_used_is_named(fields: Path, t
     for name, content, stated in (
         ("a.roi", None, "group"),
         ("a.geojson", [feature], "measurements"),
-        ("b.geojson", [of_channel], "channel"),
+        ("b.geojson", [feature, of_plane(None)], "measurements"),
+        ("b.geojson", [of_plane(0)], "channel"),
         ("a.json", coco, "attributes"),
         ("b.json", labelme, "flags"),
     ):

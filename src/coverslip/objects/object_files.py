@@ -106,7 +106,7 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             about["label"] = _first_text(classification, properties.get("label"))
             objects.skip_properties(properties, _USED_OF_GEOJSON)
             plane = geometry.get("plane") or {}
-            objects.skip_properties({"channel": plane.get("c", -1) >= 0}, ())
+            objects.skip_properties({"channel": plane.get("c") not in (None, -1)}, ())
             about |= _planes_of({axis: int(plane[axis]) for axis in "tz" if plane.get(axis) is not None}, of)
             match kind:
                 case "Polygon" | "MultiPolygon":

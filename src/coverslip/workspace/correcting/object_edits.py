@@ -32,6 +32,7 @@ from coverslip.objects.table import (
     measurement_cell,
 )
 from coverslip.workspace.correcting.corrections import exclude_rows
+from coverslip.workspace.datasets.image_rows import DRAWN
 from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import refresh_dataset
@@ -106,7 +107,7 @@ def edit_objects(workspace: Workspace, dataset_id: str, edit: ObjectEdit) -> tup
         edited = connection.execute(select(*columns).where(images.c.row_id.in_(edit.rows))).all()
         labels_of = {each.label for each in edited}
         of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
-        drawn = connection.execute(select(images.c.image_id).where(of_dataset, images.c.image_id.contains("#drawn")))
+        drawn = connection.execute(select(images.c.image_id).where(of_dataset, images.c.image_id.contains(DRAWN)))
         objects = _new_objects(table, edited[0].image_id, shifted, field, used=set(drawn.scalars()))
         change = add_change(connection, dataset_id)
         replaced = {} if edit.act == "draw" else {each.image_id: each.row_id for each in edited}
@@ -236,13 +237,13 @@ def _new_objects(
     for wkt, (x0, y0, x1, y1), area, measured in zip(
         outlines.wkt(), boxes, outlines.areas(), measurements, strict=False
     ):
-        while f"{prefix}#drawn{number}" in used or not number:
+        while f"{prefix}{DRAWN}{number}" in used or not number:
             number += 1
-        used.add(f"{prefix}#drawn{number}")
+        used.add(f"{prefix}{DRAWN}{number}")
         is_at_edge = min(x0, y0) <= 0 or x1 >= field.width or y1 >= field.height
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         changes = {name: str(round(value)) for name, value in box.items()}
-        changes |= {"image_id": f"{prefix}#drawn{number}", "object_id": f"drawn{number}", "outline": wkt, "label": ""}
+        changes |= {"image_id": f"{prefix}{DRAWN}{number}", "object_id": f"drawn{number}", "outline": wkt, "label": ""}
         changes |= {"at_edge": str(int(is_at_edge)), FINDER: ""}
         changes["area_um2"] = "" if area_of_pixel is None else f"{area * area_of_pixel:.6g}"
         changes |= {name: "" for name in columns if is_measurement(name)} | measured

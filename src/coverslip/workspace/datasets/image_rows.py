@@ -61,6 +61,7 @@ _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
 _Files = tuple[Path, ...]  # of an image
 _ROWS_AT_ONCE = 5_000
 
+DRAWN = "#drawn"  # in the image_id of an object that a user drew, merged or split, before its number
 _MISSING = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
 _Pixels = tuple[str, str, str]  # a file, the pixels of it as JSON, and the name of a drawn object
 
@@ -539,7 +540,7 @@ def _pixels(path: str, plan: Json | None, image_id: str) -> _Pixels:
 
 def _drawn(image_id: str) -> str:
     """Return the name of an object that `edit_objects` made; empty: it is not one."""
-    drawn = re.search(r"#drawn\d+$", image_id)
+    drawn = re.search(rf"{DRAWN}\d+$", image_id)
     return drawn[0] if drawn else ""
 
 
