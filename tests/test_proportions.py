@@ -42,7 +42,7 @@ from coverslip.evaluation.sample_proportions import (
     values_by_condition,
 )
 from coverslip.events import Event, Noted
-from coverslip.inference.summarising import cautions_of, names_of_folders
+from coverslip.inference.summarising import cautions_of, names_of_folders, write_grouped
 from coverslip.messages import message, text
 from coverslip.reports.proportions_page import proportions_report, similar_names_of, warnings_of
 from coverslip.reports.reported import read_run
@@ -347,6 +347,15 @@ def test_folders_of_the_same_name_are_different_samples() -> None:
     assert sorted(names.values()) == ["0/rep0", "0/rep1", "0/rep2", "1/rep0", "1/rep1", "1/rep2"]
     assert list(names_of_folders(["/data/0/1.png", "/data/1/1.png"]).values()) == ["0", "1"]
     assert list(names_of_folders(["/data/a/1.png", "/data/a/a/1.png"]).values()) == ["a", "a/a"]
+    assert list(names_of_folders(["1.png", "a/2.png"]).values()) == [".", "a"]
+
+
+def test_the_table_for_prism_names_samples_without_conditions(tmp_path: Path) -> None:
+    of_class_a(tmp_path / "p.csv", {f"{place}/1.png": f"/d/{place}/1.png" for place in "yx"})
+    summary = cs.summarise(tmp_path / "p.csv", by="folder")
+    write_grouped(summary, tmp_path / "prism.csv")
+    with (tmp_path / "prism.csv").open(newline="", encoding="utf-8") as opened:
+        assert [row[text("column-sample")] for row in csv.DictReader(opened)] == ["y", "x"]
 
 
 @pytest.mark.parametrize(

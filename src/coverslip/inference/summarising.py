@@ -33,6 +33,7 @@ from coverslip.evaluation.sample_proportions import (
     block_means,
     compared_conditions,
     conditions_in_order,
+    has_blocks,
     has_corrections,
     values_by_condition,
     with_shown,
@@ -288,10 +289,12 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
     """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample, or block.
 
     Values are those that are compared. The titles of columns with values below 0 or above 1 say that these are meant.
-    With blocks, the first column names the block of a row.
+    The first column names the block of a row, or its sample if there are no conditions to compare.
     """
     conditions = [each.condition for each in summary.conditions]
     columns: dict[str, list[float | str]] = {}
+    if len(conditions) == 1 and not has_blocks(summary.samples):
+        columns[text("column-sample")] = [str(each.sample) for each in summary.samples if each.n]
     for name in summary.classes:
         of_samples = values_by_condition(summary.samples, name)
         of_blocks = block_means(summary.samples, conditions, name)
@@ -457,7 +460,7 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
     folders = {name: PurePath(_with_slashes(name)) for name in dict.fromkeys(paths)}
     different = set(folders.values())
     if len({folder.name for folder in different}) == len(different):
-        return {name: folder.name for name, folder in folders.items()}
+        return {name: folder.name or folder.as_posix() for name, folder in folders.items()}
     try:
         common = PurePath(os.path.commonpath(different))
     except ValueError:
