@@ -190,7 +190,8 @@ def test_files_for_other_programs(lab: Lab) -> None:
     download = f"{API}/jobs/{lab.prediction}/download"
     classes = answer["summary"]["classes"]
     header, *rows = csv.reader(io.StringIO(downloaded(lab.client.get(f"{download}/samples-prism"))))
-    assert (header, len(rows)) == ([f"{name}: treated" for name in classes], len(DOSES))
+    assert header[1:] == [f"{name}: treated" for name in classes]
+    assert [row[0] for row in rows] == [each["sample"] for each in answer["summary"]["samples"]] == list(DOSES)
     tidy = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{download}/samples")))))
     assert len(tidy) == len(DOSES) * len(classes)
     report = lab.client.get(f"{download}/samples-report")

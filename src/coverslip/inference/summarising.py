@@ -35,6 +35,7 @@ from coverslip.evaluation.sample_proportions import (
     conditions_in_order,
     has_blocks,
     has_corrections,
+    tested_shares,
     values_by_condition,
     with_shown,
 )
@@ -293,8 +294,9 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
     """
     conditions = [each.condition for each in summary.conditions]
     columns: dict[str, list[float | str]] = {}
-    if len(conditions) == 1 and not has_blocks(summary.samples):
-        columns[text("column-sample")] = [str(each.sample) for each in summary.samples if each.n]
+    are_named = len(conditions) == 1 and not has_blocks(summary.samples)
+    if are_named:
+        columns[text("column-sample")] = [str(each.sample) for each in summary.samples]
     for name in summary.classes:
         of_samples = values_by_condition(summary.samples, name)
         of_blocks = block_means(summary.samples, conditions, name)
@@ -303,6 +305,8 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
         for k, condition in enumerate(conditions):
             title = f"{name}: {condition or text('all-samples')}"
             cells: list[float | str] = [*of_samples[condition]]
+            if are_named:
+                cells = ["" if each is None else each for each in tested_shares(summary.samples, name).values()]
             if of_blocks:
                 cells = ["" if (mean := means[k]) is None else mean for means in of_blocks.values()]
             is_within = all(0 <= value <= 1 for value in cells if not isinstance(value, str))
