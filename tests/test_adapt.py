@@ -273,14 +273,25 @@ def test_refusals_leave_nothing(parent: Run, new: Path, tmp_path: Path) -> None:
     at_home = [Path(row.path) for row in parent.split if row.split == "train"]
     assert at_home
     assert _refused(parent, parent.folder.parent / "cells", None, out) == "adapt-training-images"
+    assert _refused(parent, new, labeled(few, 12, tmp_path / "d.csv"), out) == "adapt-label-of-other-image"
+
+
+@pytest.mark.slow
+def test_labels_that_are_too_few_of_one_class_or_of_none_are_not_used(parent: Run, new: Path, tmp_path: Path) -> None:
+    without = cs.adapt(parent, new, out=tmp_path / "without", device="cpu")
     tables = {
-        "no-known-label": labeled(new, 30, tmp_path / "a.csv", ("huge", "tiny", "none-of-these")),
-        "adapt-few-labels": labeled(new, 9, tmp_path / "b.csv"),
-        "adapt-one-class": labeled(new, 30, tmp_path / "c.csv", ("small", "none-of-these", "unusable")),
-        "adapt-label-of-other-image": labeled(few, 12, tmp_path / "d.csv"),
+        (0, 0): labeled(new, 30, tmp_path / "none.csv", ("huge", "tiny", "none-of-these")),
+        (9, 3): labeled(new, 9, tmp_path / "few.csv"),
+        (10, 1): labeled(new, 30, tmp_path / "one.csv", ("small", "none-of-these", "unusable")),
     }
-    for code, table in tables.items():
-        assert _refused(parent, new, table, out) == code
+    for (n_labels, n_classes), table in tables.items():
+        events, out = list[Event](), tmp_path / f"of_{table.stem}"
+        assert cs.adapt(parent, new, table, out=out, device="cpu", emit=events.append) == without
+        (unused,) = [each for each in events if isinstance(each, Noted) and each.code == "adapt-labels-not-used"]
+        assert (unused.parameters["n_labels"], unused.parameters["n_classes"]) == (n_labels, n_classes)
+        card = cs.open_run(out).card
+        assert card is not None
+        assert not card.is_checked
 
 
 @pytest.mark.slow

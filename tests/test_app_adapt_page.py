@@ -73,3 +73,22 @@ def test_after_a_failed_external_test_the_labels_of_classes_are_counted_and_imag
     page.get_by_role("link", name="Add images to the dataset").click()
     page.get_by_role("dialog", name="Sources").wait_for()
     assert page.url.endswith(f"/datasets/{home['id']}")
+
+
+def test_a_dataset_without_a_known_label_is_adapted_to_by_matching_alone(page: "Page", app_server: RunningApp) -> None:
+    home = app_server.opened(write_cells(app_server.root / "own", 150, classes=CLASSES, ground=(0.25, 0.25, 0.3)))
+    foreign = write_cells(app_server.root / "foreign", 60, classes=("a", "b", "c"), ground=(0.6, 0.2, 0.5), seed=7)
+    other = app_server.opened(foreign)
+    run = app_server.trained(home["id"], RECIPE, "Of own cells")
+    prediction = app_server.predicted(run, other["id"])
+    open_page(page, f"/predictions/{prediction}")
+    page.get_by_role("button", name="Adapt to these images").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("None of them has a label of a class").wait_for()
+    dialog.get_by_text("60 further images are used without their labels").wait_for()
+    dialog.locator("img").nth(2).wait_for()
+    dialog.get_by_role("button", name="Adapt", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    job = app_server.ended(f"jobs/{page.url.rpartition('/')[2]}")
+    assert job["state"] == "done", job["error"]
+    assert "adapt-labels-not-used" in [each["code"] for each in job["notes"]]

@@ -67,6 +67,13 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     assert not record.has_fixed_stain
     assert (unchecked["state"], unchecked["headline"]["use"]) == ("done", "unknown"), unchecked["error"]
     rows = client.get(f"{API}/lists/{dataset}/rows?limit=60").json()["items"]
+    # Labels that are too few are not used, so that the classifier is adapted as without labels.
+    changes, first = f"{API}/datasets/{dataset}/changes", rows[0]["image_id"]
+    assert client.post(changes, json={"images": [first], "label": CLASSES[0]}).status_code == 200
+    of_one = adapted(client, run, dataset, without=["stain"])
+    assert of_one["state"] == "done", of_one["error"]
+    assert "adapt-labels-not-used" in [each["code"] for each in of_one["notes"]]
+    assert cs.open_run(of_one["folder"]).adaptation == record
     for label, name in enumerate(CLASSES):
         images = [row["image_id"] for row in rows if int(Path(row["path"]).stem.rpartition("_")[2]) % 3 == label][:8]
         changed = client.post(f"{API}/datasets/{dataset}/changes", json={"images": images, "label": name})
@@ -84,7 +91,7 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     results = client.get(f"{API}/jobs/{job['id']}/results").json()
     assert "limit-adapted" in [reason["code"] for reason in results["reasons"]]
     assert (results["action"], results["adapt_to"]) == ("adapt", dataset)
-    assert results["adapted_run"] == unchecked["id"]
+    assert results["adapted_run"] == of_one["id"]
     # Of an adapted training, the first one is adapted; here to images of an external test that fails.
     assert client.post(f"{API}/previews", json={**request, "run_id": job["id"]}).json() == preview
     exchanged, radii = (*CLASSES[1:], CLASSES[0], "odd"), (0.1, 0.2, 0.3, 0.4)

@@ -107,7 +107,8 @@ def adapt(
         new: images of the other laboratory, at least 40.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`.
             Labels that are no class of the classifier, such as `none-of-these`, exclude an image. Images of a group are
-            held out together; for groups, use `open_dataset`. None: the result is not checked.
+            held out together; for groups, use `open_dataset`. None, fewer than 10, or of a single class: labels are not
+            used, and the result is not checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
         device: the device of the network, as of `load_classifier`.
@@ -118,8 +119,7 @@ def adapt(
         written, and `selected` is None.
 
     Raises:
-        BadDataset: there are too few images or labels, labels of a single class, of no class or of other images, or
-            images of the training.
+        BadDataset: there are too few images, labels of other images, two labels of an image, or images of the training.
         BadRun: the training has not ended, its images are missing or have changed, or it was adapted itself.
         Stopped: on request; nothing is left of the new run.
 
@@ -139,8 +139,7 @@ def adapt(
     if labels is not None:
         data = labels if isinstance(labels, Dataset) else open_dataset(labels)
         data = as_measured(data, parent, classifier.card)
-        notes = _other_label_notes(data, classifier)
-        images, labeled, has_groups = _labels(data, images, classifier, emit)
+        images, labeled, has_groups, notes = _labels(data, images, classifier, emit)
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
     before = images.features(classifier, classifier.card.preprocessing, context)
@@ -158,6 +157,8 @@ def adapt(
         home_before=parent.metrics["accuracy"].value,
     )
     if not has_shift and not len(rows):
+        for each in notes:
+            emit(Noted.of(each))
         is_known, n_images = n_unfamiliar is not None, len(images.positions)
         emit(Noted.of(note("adapt-no-shift", is_known=is_known, n_unfamiliar=n_unfamiliar or 0, n_images=n_images)))
         return record
@@ -253,23 +254,20 @@ def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSour
 
 
 def _other_label_notes(labels: Dataset, classifier: Classifier) -> list[Note]:
-    """Return warnings on labels that are no class of the classifier.
-
-    Raises:
-        BadDataset: all are such labels.
-    """
+    """Return warnings on labels that are no class of the classifier."""
     n_of = Counter(record.label for record in labels.records if record.label)
     others = Counter({label: n for label, n in n_of.items() if label not in (*classifier.classes, *EXCLUSIONS)})
-    if others and n_of.keys().isdisjoint(classifier.classes):
-        raise BadDataset("no-known-label", file=labels.root, classes=some(classifier.classes, 8))
     return other_label_notes(others, classifier.classes, labels.dropped)
 
 
-def _labels(source: Dataset, images: _Images, classifier: Classifier, emit: Emit) -> tuple[_Images, _Labels, bool]:
-    """Return the images, which of them have labels, with their classes and units, and whether some have a group.
+def _labels(
+    source: Dataset, images: _Images, classifier: Classifier, emit: Emit
+) -> tuple[_Images, _Labels, bool, list[Note]]:
+    """Return the images, which of them have labels, with their classes and units, whether some have a group, and notes.
 
     Images are found by their pixels. Their groups are those of the labels, or else of the images. Images whose label is
-    no class of the classifier are excluded, so that images like these stay unfamiliar.
+    no class of the classifier are excluded, so that images like these stay unfamiliar. Labels that are too few or of a
+    single class are not used, and exclude no image.
     """
     data = source.subset(i for i, record in enumerate(source.records) if record.label)
     number = {name: k for k, name in enumerate(classifier.classes)}
@@ -287,20 +285,32 @@ def _labels(source: Dataset, images: _Images, classifier: Classifier, emit: Emit
         if label_of.setdefault(digest, label) != label:
             raise BadDataset("adapt-two-labels", name=record.image_id)
         group[digest] = record.group or group[digest]
+    of_classes = [label for label in label_of.values() if label is not None]
+    if len(of_classes) < FEWEST_LABELS or len(set(of_classes)) < 2:
+        unused = note(
+            "adapt-labels-not-used",
+            level="warning",
+            n_labels=len(of_classes),
+            n_classes=len(set(of_classes)),
+            n_needed=FEWEST_LABELS,
+            classes=some(classifier.classes, 8),
+        )
+        return images, _NO_LABELS, False, [unused]
     excluded = {digest for digest, label in label_of.items() if label is None}
     images = replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
     row_of = dict[str, int]()
     for row, i in enumerate(images.positions):
         row_of.setdefault(_hash(images.scan, i), row)
     labels = {row_of[digest]: label for digest, label in label_of.items() if label is not None}
-    if len(labels) < FEWEST_LABELS:
-        raise BadDataset("adapt-few-labels", n_labels=len(labels), n_needed=FEWEST_LABELS)
-    if len(set(labels.values())) < 2:
-        raise BadDataset("adapt-one-class", label=classifier.classes[min(labels.values())])
     labeled = sorted(labels)
     groups = [group[_hash(images.scan, images.positions[row])] for row in labeled]
     units = np.unique([name or f"\0{row}" for name, row in zip(groups, labeled, strict=True)], return_inverse=True)[1]
-    return images, (np.array(labeled), np.array([labels[row] for row in labeled]), units), any(groups)
+    return (
+        images,
+        (np.array(labeled), np.array([labels[row] for row in labeled]), units),
+        any(groups),
+        _other_label_notes(source, classifier),
+    )
 
 
 def _hash(scan: Scan, i: int) -> str:
@@ -316,7 +326,7 @@ class _Adaptation:
     first: Classifier  # of the parent
     images: _Images
     labeled: _Labels
-    notes: list[Note]  # on labels that are no class of the classifier
+    notes: list[Note]  # on labels that are not used
     before: Features  # (n, D) of the images by the first classifier
     record: AdaptationRecord
 

@@ -59,7 +59,6 @@ Action = Literal[
     "label-more",
     "name-groups",
     "test-more",
-    "train-there",
     "train-without-leakage",
 ]
 """What a user can do about a reason; empty: no single action."""
@@ -905,7 +904,7 @@ _RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-used-in-training", "care", lambda run: _seen_images(run, are_many=False), "test-more"),
     Rule("limit-groups-of-training", "care", _seen_groups, "test-more"),
     Rule(_LOWER, "care", lambda run: _lower_than_own_test(run, is_much=False), "adapt"),
-    Rule("limit-unfamiliar", "care", _unfamiliar, "train-there"),
+    Rule("limit-unfamiliar", "care", _unfamiliar, "adapt"),
 )
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     *_RULES_OF_EXTERNAL_TESTS,

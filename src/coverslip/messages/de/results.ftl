@@ -264,7 +264,7 @@ verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder 
 verdict-next = Nächster Schritt: { $step }
 
 verdict-action = { $action ->
-        [adapt] Passen Sie ihn an Bilder von dort an, 20 davon mit Label (coverslip adapt RUN NEW_DATA --labels TABLE), oder trainieren Sie auch mit ihnen (coverslip train DATA NEW_DATA).
+        [adapt] Passen Sie ihn an Bilder von dort an, 20 davon mit Label (coverslip adapt RUN NEW_DATA --labels TABLE).
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Bilder“ oder coverslip label-errors RUN).
         [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ des Trainings oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
@@ -310,7 +310,6 @@ verdict-action = { $action ->
                *[false] {""}
             }
         }
-        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
 
@@ -439,7 +438,7 @@ limit-groups-of-training = { $n_images ->
     .meaning = Testen Sie ihn mit Bildern anderer Patienten oder Objektträger.
 
 limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
-    .meaning = Trainieren Sie mit Bildern wie diesen.
+    .meaning = Passen Sie ihn an Bilder wie diese an, 20 davon mit Label.
 
 limit-external-test = { $is_useless ->
         [true] Bei Bildern wie denen von „{ $name }“ nicht verwenden.
@@ -455,7 +454,7 @@ limit-possibly-wrong-labels = Labels sind verdächtig: { $share } der nach ihren
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum
 
-limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Keines der { $n_images } Bilder hat ein Label, deshalb ist jede Entscheidung über neue Bilder „unsicher“.
+limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Kein Label der { $n_images } Bilder wurde verwendet, deshalb ist jede Entscheidung über neue Bilder „unsicher“.
     .next = Geben Sie 20 Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
     .meaning = Er ist nur für Bilder dieses Labors. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 
@@ -660,7 +659,7 @@ limit-training-domains = Alle Domänen (Labore oder Mikroskope) der Testbilder s
     .meaning = Die Metriken gelten für neue Bilder aus { $tested }.{ $n_untested ->
         [0] {""}
        *[other] {" "}Kein Testbild stammt aus { $untested }.
-    } Auf Bildern aus einer anderen Domäne können die Metriken niedriger sein. Evaluieren Sie das Training auf einem externen Testset mit Labels, oder schließen Sie eine Domäne vom Training aus.
+    } Auf Bildern aus einer anderen Domäne können die Metriken niedriger sein. Evaluieren Sie das Training auf einem externen Testset mit Labels, oder testen Sie jede Domäne mit einem Klassifikator, der auf den anderen trainiert ist (split.by_domain=true).
 
 limit-no-shared-class = Keine Klasse kommt in zwei Domänen (Laboren oder Mikroskopen) vor.
     .meaning = Ein Klassifikator, der die Domäne erkennt (an Färbung, Farbe oder Größe), schließt die meisten falschen Klassen schon aus. Beachten Sie die Metriken jeder Domäne statt der Mittelwerte über alle Domänen.

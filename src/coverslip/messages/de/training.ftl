@@ -415,14 +415,14 @@ adapt-label-of-other-image = Das Bild „{ $name }“ mit Label ist keines der n
 adapt-two-labels = Das Bild „{ $name }“ hat zwei verschiedene Labels
     .do = Behalten Sie eines davon.
 
-adapt-few-labels = { $n_labels ->
-        [one] { $n_labels } Bild des anderen Labors hat ein Label
-       *[other] { $n_labels } Bilder des anderen Labors haben Labels
-    } der Klassen, aber { $n_needed } sind nötig
-    .do = Vergeben Sie mehr Labels; `coverslip suggest` listet nützliche Bilder auf.
-
-adapt-one-class = Alle Labels sind von der Klasse „{ $label }“
-    .do = Geben Sie auch Bildern anderer Klassen Labels.
+adapt-labels-not-used = Die Labels von Bildern des anderen Labors werden nicht verwendet: { $n_labels ->
+        [0] Keines ist von einer Klasse des Klassifikators ({ $classes })
+        [one] Eines ist von einer seiner Klassen
+       *[other] { $n_labels } sind von { $n_classes ->
+            [one] einer seiner Klassen
+           *[other] { $n_classes } seiner Klassen
+        }
+    }, aber mindestens { $n_needed } von zwei oder mehr Klassen sind nötig.
 
 adapt-no-shift = { $n_images ->
         [one] Das neue Bild zeigt keine Verschiebung

@@ -264,7 +264,7 @@ verdict-without-groups = No groups were given. If several images come from one p
 verdict-next = Next: { $step }
 
 verdict-action = { $action ->
-        [adapt] Adapt it to images from there, 20 of them with labels (coverslip adapt RUN NEW_DATA --labels TABLE), or train with them too (coverslip train DATA NEW_DATA).
+        [adapt] Adapt it to images from there, 20 of them with labels (coverslip adapt RUN NEW_DATA --labels TABLE).
         [check-labels] Check the suspected label errors (tab “Images”, or coverslip label-errors RUN).
         [choose-threshold] Choose another threshold (tab “Trust” of the training, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
@@ -310,7 +310,6 @@ verdict-action = { $action ->
                *[false] {""}
             }
         }
-        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
 
@@ -439,7 +438,7 @@ limit-groups-of-training = { $n_images ->
     .meaning = Test it on images of other patients or slides.
 
 limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look different from all training images, so its predictions for them are not reliable.
-    .meaning = Train with images like these.
+    .meaning = Adapt it to images like these, 20 of them with labels.
 
 limit-external-test = { $is_useless ->
         [true] On images like those of “{ $name }”, do not use it.
@@ -455,7 +454,7 @@ limit-possibly-wrong-labels = Labels are suspect: { $share } of the images that 
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
 
-limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: none of its { $n_images } images has a label, so every decision on new images is “uncertain”.
+limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: no label of its { $n_images } images was used, so every decision on new images is “uncertain”.
     .next = Label 20 images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
     .meaning = It is for images of that laboratory only. The metrics are of test images from the laboratory of the training.
 
@@ -660,7 +659,7 @@ limit-training-domains = All test domains (laboratories or microscopes) are also
     .meaning = The metrics apply to new images of { $tested }.{ $n_untested ->
         [0] {""}
        *[other] {" "}No test image is from { $untested }.
-    } Images from another domain can have lower metrics. Evaluate the run on a labeled external test set, or exclude one domain from training.
+    } Images from another domain can have lower metrics. Evaluate the run on a labeled external test set, or test each domain by a classifier trained on the others (split.by_domain=true).
 
 limit-no-shared-class = No class occurs in two domains (laboratories or microscopes).
     .meaning = A classifier that recognizes the domain (by stain, color or size) already excludes most wrong classes. See the metrics per domain instead of the averages over all domains.

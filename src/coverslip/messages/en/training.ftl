@@ -415,14 +415,14 @@ adapt-label-of-other-image = The labeled image '{ $name }' is not one of the new
 adapt-two-labels = The image '{ $name }' has two different labels
     .do = Keep one of them.
 
-adapt-few-labels = { $n_labels ->
-        [one] { $n_labels } image of the other laboratory has a label
-       *[other] { $n_labels } images of the other laboratory have labels
-    } of the classes, but { $n_needed } are needed
-    .do = Label more; `coverslip suggest` lists useful images.
-
-adapt-one-class = All labels are of the class '{ $label }'
-    .do = Label images of other classes too.
+adapt-labels-not-used = The labels of images of the other laboratory are not used: { $n_labels ->
+        [0] none is of a class of the classifier ({ $classes })
+        [one] one is of a class of the classifier
+       *[other] { $n_labels } are of { $n_classes ->
+            [one] a single class
+           *[other] { $n_classes } classes
+        } of the classifier
+    }, but at least { $n_needed } of two or more classes are needed.
 
 adapt-no-shift = { $n_images ->
         [one] The new image shows no shift

@@ -302,12 +302,12 @@ export const results: typeof english = {
       n === 0
         ? 'Keines davon hat ein Label einer Klasse des Klassifikators. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
         : n < 10
-          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Eine Anpassung braucht kein Label oder mindestens 10, besser 20.`
+          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Weniger als 10 werden nicht verwendet: Das Ergebnis wird nicht geprüft, und jede Entscheidung ist „unsicher“. Besser sind 20.`
           : `${counts.images(n)} davon haben ein Label einer Klasse des Klassifikators. Diese Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
-    otherLabels: (n, names) =>
+    otherLabels: (n, names, areExcluded) =>
       plural(n, {
-        one: `${count(n)} weiteres Bild ist ausgeschlossen, weil der Klassifikator seine Klasse nicht hat: ${names}.`,
-        other: `${count(n)} weitere Bilder sind ausgeschlossen, weil der Klassifikator ihre Klassen nicht hat: ${names}.`,
+        one: `${count(n)} weiteres Bild wird ${areExcluded ? 'ausgeschlossen' : 'ohne sein Label verwendet'}, weil der Klassifikator seine Klasse nicht hat: ${names}.`,
+        other: `${count(n)} weitere Bilder werden ${areExcluded ? 'ausgeschlossen' : 'ohne ihre Labels verwendet'}, weil der Klassifikator ihre Klassen nicht hat: ${names}.`,
       }),
     label: 'Bilder labeln',
     matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',

@@ -306,12 +306,12 @@ export const results = {
       n === 0
         ? 'None of them has a label of a class of the classifier. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
         : n < 10
-          ? `Labeled with a class of the classifier: ${counts.images(n)}. An adaptation needs no label, or at least 10, better 20.`
+          ? `Labeled with a class of the classifier: ${counts.images(n)}. Fewer than 10 are not used: the result is not checked, and every decision is “uncertain”. Better label 20.`
           : `${counts.images(n)} of them have a label of a class of the classifier. These labels choose the classifier, and show its accuracy there.`,
-    otherLabels: (n: number, names: string) =>
+    otherLabels: (n: number, names: string, areExcluded: boolean) =>
       plural(n, {
-        one: `${count(n)} further image is excluded, because the classifier does not have its class: ${names}.`,
-        other: `${count(n)} further images are excluded, because the classifier does not have their classes: ${names}.`,
+        one: `${count(n)} further image is ${areExcluded ? 'excluded' : 'used without its label'}, because the classifier does not have its class: ${names}.`,
+        other: `${count(n)} further images are ${areExcluded ? 'excluded' : 'used without their labels'}, because the classifier does not have their classes: ${names}.`,
       }),
     label: 'Label images',
     matching: 'How images are matched, if many are unfamiliar',
