@@ -172,6 +172,7 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 zoom_new=record.zoom[1],
                 has_fixed_stain=record.has_fixed_stain,
                 is_inverted=record.is_inverted,
+                is_matched=max(record.zoom) > 1 or record.has_fixed_stain or record.is_inverted,
                 n_labels=record.n_labels,
                 n_right=n_right,
                 n_right_before=record.n_right_before or 0,

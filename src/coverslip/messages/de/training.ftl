@@ -427,7 +427,7 @@ adapt-labels-not-used = Die Labels von Bildern des anderen Labors werden nicht v
 adapt-no-shift = { $n_images ->
         [one] Das neue Bild zeigt keine Verschiebung
        *[other] { $is_known ->
-            [true] Die { $n_images } neuen Bilder zeigen keine Verschiebung: { $n_unfamiliar } sind dem Klassifikator unbekannt
+            [true] Die { $n_images } neuen Bilder zeigen keine Verschiebung (dem Klassifikator unbekannt: { $n_unfamiliar })
            *[false] Der Klassifikator kann nicht sagen, ob die { $n_images } neuen Bilder ihm unbekannt sind, weil er dafür zu wenige Trainingsbilder hatte
         }
     }. Nichts wurde angepasst. Nur Labels können zeigen, ob der Klassifikator dort funktioniert: Geben Sie 20 Bildern Labels, und passen Sie ihn damit an.

@@ -427,16 +427,19 @@ command-result-report = Report    { $file }
 command-result-details = Details   { $folder }
 
 command-adapted = Images    { $is_known ->
-        [true] { $n_unfamiliar } of { $n_images } new images are unfamiliar
+        [true] Unfamiliar: { $n_unfamiliar } of { $n_images } new images
        *[false] Whether the { $n_images } new images are unfamiliar is not known
     }. { $selected ->
         [as-is] The classifier as it is was best.
-       *[other] Matched: training images enlarged by { NUMBER($zoom_home, maximumFractionDigits: 2) }, new ones by { NUMBER($zoom_new, maximumFractionDigits: 2) }{ $has_fixed_stain ->
-            [true] ; same stain
-           *[false] {""}
-        }{ $is_inverted ->
-            [true] ; new images inverted
-           *[false] {""}
+       *[other] { $is_matched ->
+            [true] Matched: training images enlarged by { NUMBER($zoom_home, maximumFractionDigits: 2) }, new ones by { NUMBER($zoom_new, maximumFractionDigits: 2) }{ $has_fixed_stain ->
+                [true] ; same stain
+               *[false] {""}
+            }{ $is_inverted ->
+                [true] ; new images inverted
+               *[false] {""}
+            }
+           *[false] Images are not matched
         }. { $selected ->
             [matched] The last layer was fitted to the matched training images.
             [pooled] The last layer was fitted to training images and labels together.

@@ -427,7 +427,7 @@ adapt-labels-not-used = The labels of images of the other laboratory are not use
 adapt-no-shift = { $n_images ->
         [one] The new image shows no shift
        *[other] { $is_known ->
-            [true] The { $n_images } new images show no shift: { $n_unfamiliar } are unfamiliar to the classifier
+            [true] The { $n_images } new images show no shift (unfamiliar to the classifier: { $n_unfamiliar })
            *[false] The classifier cannot tell whether the { $n_images } new images are unfamiliar, because it had too few training images for that
         }
     }. Nothing was adapted. Only labels can show whether the classifier works there: label 20 images, and adapt with them.
