@@ -323,7 +323,8 @@ export const results: typeof english = {
         isInverted ? 'Hell und dunkel werden in neuen Bildern vertauscht.' : '',
       ].join(' '),
     begin: 'Anpassen',
-    nLabels: (n) => `Labels für die Anpassung: ${count(n)}. Weniger als 10 werden nicht verwendet; besser sind 20.`,
+    nLabels: (n) =>
+      `Labels für die Anpassung: ${count(n)}. Weniger als 10 werden nicht verwendet; besser sind 20.`,
     next: 'Klassifikator anpassen …',
     latest: 'Angepassten Klassifikator öffnen',
   },

@@ -327,7 +327,8 @@ export const results = {
         isInverted ? 'Dark and bright are swapped in new images.' : '',
       ].join(' '),
     begin: 'Adapt',
-    nLabels: (n: number) => `Labels for the adaptation: ${count(n)}. Fewer than 10 are not used; 20 are better.`,
+    nLabels: (n: number) =>
+      `Labels for the adaptation: ${count(n)}. Fewer than 10 are not used; 20 are better.`,
     next: 'Adapt the classifier …',
     latest: 'Open the adapted classifier',
   },
