@@ -92,3 +92,11 @@ def test_a_dataset_without_a_known_label_is_adapted_to_by_matching_alone(page: "
     job = app_server.ended(f"jobs/{page.url.rpartition('/')[2]}")
     assert job["state"] == "done", job["error"]
     assert "adapt-labels-not-used" in [each["code"] for each in job["notes"]]
+    rows = app_server.get(f"lists/{other['id']}/rows?limit=100")["items"]
+    images = [row["image_id"] for row in rows if row["label"] == "a"]
+    assert len(images) > 10
+    app_server.send(f"datasets/{other['id']}/changes", {"images": images, "label": CLASSES[0]})
+    open_page(page, f"/predictions/{prediction}")
+    page.get_by_role("button", name="Adapt to these images").click()
+    dialog.get_by_text("Fewer than 10, or of a single class, are not used").wait_for()
+    dialog.get_by_text("further images are used without their labels").wait_for()

@@ -298,11 +298,11 @@ export const results: typeof english = {
     explanation:
       'Ein neues Training kommt hinzu: Bilder beider Labore bekommen gleich große Objekte und dieselbe Färbung, und die letzte Schicht wird neu angepasst. Der erste Klassifikator bleibt, wie er ist.',
     dataset: 'Bilder des anderen Labors',
-    labels: (n) =>
+    labels: (n, areUsed) =>
       n === 0
         ? 'Keines davon hat ein Label einer Klasse des Klassifikators. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
-        : n < 10
-          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Weniger als 10 werden nicht verwendet: Das Ergebnis wird nicht geprüft, und jede Entscheidung ist „unsicher“. Besser sind 20.`
+        : !areUsed
+          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Weniger als 10 oder Labels einer einzigen Klasse werden nicht verwendet: Das Ergebnis wird nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie 20 Bildern mehrerer Klassen Labels.`
           : `${counts.images(n)} davon haben ein Label einer Klasse des Klassifikators. Diese Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     otherLabels: (n, names, areExcluded) =>
       plural(n, {

@@ -302,11 +302,11 @@ export const results = {
     explanation:
       'A new training is added: images of both laboratories get the same size of objects and the same stain, and the last layer is fitted again. The first classifier stays as it is.',
     dataset: 'Images of the other laboratory',
-    labels: (n: number) =>
+    labels: (n: number, areUsed: boolean) =>
       n === 0
         ? 'None of them has a label of a class of the classifier. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
-        : n < 10
-          ? `Labeled with a class of the classifier: ${counts.images(n)}. Fewer than 10 are not used: the result is not checked, and every decision is “uncertain”. Better label 20.`
+        : !areUsed
+          ? `Labeled with a class of the classifier: ${counts.images(n)}. Fewer than 10, or of a single class, are not used: the result is not checked, and every decision is “uncertain”. Label 20 images of several classes.`
           : `${counts.images(n)} of them have a label of a class of the classifier. These labels choose the classifier, and show its accuracy there.`,
     otherLabels: (n: number, names: string, areExcluded: boolean) =>
       plural(n, {
