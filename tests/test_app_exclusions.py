@@ -226,16 +226,23 @@ def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", ap
 def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solved(
     page: "Page", app_server: RunningApp
 ) -> None:
-    dataset = f"datasets/{app_server.opened(with_near_duplicates(app_server.root / 'in conflict'))['id']}"
+    cells = with_near_duplicates(app_server.root / "in conflict")
+    shutil.copy(sorted((cells / "large").iterdir())[-2], cells / "medium" / "other.png")
+    dataset = f"datasets/{app_server.opened(cells)['id']}"
     app_server.send(dataset, {"class_plan": {"rename": {"medium": "mid"}}}, "PATCH")
-    before = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     open_page(page, f"/{dataset}?tab=checks")
     cards = page.locator("section.finding")
     expect(cards.first).to_contain_text("Same pixels, different classes")
-    cards.first.get_by_role("button", name="Enlarge").click()
+    cards.first.get_by_role("button", name="Enlarge").last.click()
     dialog = page.get_by_role("dialog", name="Compare the images")
     expect(dialog.get_by_role("img")).to_have_count(2)
     page.keyboard.press("Escape")
+    sets = cards.first.get_by_role("listitem")
+    second = sets.nth(1).inner_text()
+    sets.nth(0).get_by_role("group", name="Right class:").get_by_role("button", name="large").click()
+    expect(sets.nth(0)).to_contain_text("Solved")
+    assert sets.nth(1).inner_text() == second  # no other set came under the pointer
+    before = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     cards.first.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
     expect(cards.first).to_have_text("Solved: Same pixels, different classes")
     expect(cards.first).to_be_focused()
@@ -245,7 +252,7 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     page.get_by_role("button", name="Undo").click()
     expect(cards.first.get_by_role("group", name="Right class:")).to_be_visible()
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == before
-    cards.first.get_by_role("button", name="Enlarge").click()
+    cards.first.get_by_role("button", name="Enlarge").last.click()
     dialog.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
     expect(cards.first).to_have_text("Solved: Same pixels, different classes")
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == after

@@ -743,6 +743,7 @@ def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Findi
     if clusters:
         yield finding_case(
             "finding-groups-divide-copies",
+            remedies=(GroupBy(),),
             images=_image_ids(dataset, clusters),
             notes=_describe_images(dataset, clusters, lambda record: record.group or ""),
             n_clusters=len(clusters),

@@ -431,6 +431,7 @@ export const datasets: Texts['datasets'] = {
       'Andere falsche Labels findet erst ein Training: Dessen Bilder haben den Filter „Vermutete Labelfehler“.',
     notYet: 'Bisher wurde nichts gefunden.',
     sets: (n) => plural(n, { one: `${count(n)} Satz`, other: `${count(n)} Sätze` }),
+    solvedSet: 'Gelöst',
     solved: (title) => `Gelöst: ${title}`,
     again: 'Wird noch einmal geprüft …',
     compare: 'Bilder vergleichen',

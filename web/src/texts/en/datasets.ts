@@ -418,6 +418,7 @@ export const datasets = {
     labels: 'Only a training finds other wrong labels: its images have the filter “Suspected label errors”.',
     notYet: 'Nothing was found so far.',
     sets: (n: number) => plural(n, { one: `${count(n)} set`, other: `${count(n)} sets` }),
+    solvedSet: 'Solved',
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',
     compare: 'Compare the images',
