@@ -51,6 +51,7 @@ export const fields: Texts['fields'] = {
       : 'Korrekturen sind enthalten, ausgeschlossene Objekte nicht.',
   allFields: (n) => `Alle ${ofFields(n)} anzeigen`,
   openFields: 'Gesichtsfelder ansehen',
+  warnings: (n) => plural(n, { one: `${count(n)} Warnung`, other: `${count(n)} Warnungen` }),
   title: (name) => `Gesichtsfelder von ${name}`,
   backTo: {
     runs: 'Zurück zum Training',

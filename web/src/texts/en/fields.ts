@@ -42,6 +42,7 @@ export const fields = {
       : 'Corrections are included, excluded objects are not.',
   allFields: (n: number) => `Show all ${ofFields(n)}`,
   openFields: 'View fields',
+  warnings: (n: number) => plural(n, { one: `${count(n)} warning`, other: `${count(n)} warnings` }),
   title: (name: string) => `Fields of ${name}`,
   backTo: {
     runs: 'Back to the training',
