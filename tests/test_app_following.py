@@ -16,7 +16,7 @@ from browser import RunningApp, Stock, open_page
 from drawing import save_cells
 from pydantic_core import to_jsonable_python
 from small_workspace import API, new_workspace, open_images, server, until
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from coverslip.app.guard import IDLE_SECONDS
 from coverslip.errors import CoverslipError
@@ -129,21 +129,20 @@ def test_no_change_is_missed_after_a_failed_check_or_by_a_short_search(tmp_path:
     workspace.background.wait_all()
 
     async def watch() -> None:
-        sources = SourceWatch(workspace)
-        changes = Changes(workspace, sources)
+        changes = Changes(workspace, SourceWatch(workspace))
         stream = changes.follow(None)
         await anext(stream)
         workspace.background.start(duplicates_thread_of(images), lambda _: None)
         assert set((await asyncio.wait_for(anext(stream), 60)).topics) == {f"datasets/{images}", "datasets"}
         workspace.background.wait_all()
-        failing: Any = None
-        sources.missing = failing
         with workspace.engine.connect() as connection:
             name = connection.execute(select(tables.datasets.c.name)).scalar_one()
         with write_transaction(workspace.engine) as connection:
             connection.execute(update(tables.datasets).values(name=f"{name} 2"))
+            connection.execute(text("ALTER TABLE jobs RENAME TO other"))
         await asyncio.sleep(1.5)  # checks fail meanwhile
-        sources.missing = {}
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(text("ALTER TABLE other RENAME TO jobs"))
         assert set((await asyncio.wait_for(anext(stream), 60)).topics) == {f"datasets/{images}", "datasets"}
         changes.close()
 
@@ -253,17 +252,39 @@ def test_folders_that_are_gone_and_back_are_noticed_without_a_request(tmp_path: 
     try:
         watch.is_watched = True
         cells.rename(tmp_path / "moved")
-        until(lambda: watch.missing == {images: [str(cells)]})
+        until(lambda: workspace.missing_sources.n_changes(images) == 1)
         with pytest.raises(CoverslipError):
             refresh_dataset(workspace, images)
         with workspace.engine.begin() as connection:  # as a server leaves a dataset that it could not read
             failed = {"state": "failed", "error": {"kind": MissingSource.kind}}
             connection.execute(update(tables.datasets).values(**failed))
         (tmp_path / "moved").rename(cells)
-        until(lambda: watch.missing == {})
+        until(lambda: workspace.missing_sources.n_changes(images) == 2)
         until(lambda: dataset_state(workspace, images).state == "ready")
     finally:
         watch.close()
+
+
+def test_a_page_that_shows_a_missing_folder_learns_that_it_is_back(tmp_path: Path) -> None:
+    workspace, cells = new_workspace(tmp_path), save_cells(tmp_path / "cells")
+    images = open_images(workspace, cells)
+    workspace.background.wait_all()
+
+    async def watch() -> None:
+        sources = SourceWatch(workspace)
+        changes = Changes(workspace, sources)
+        stream = changes.follow(None)
+        await anext(stream)
+        cells.rename(tmp_path / "moved")
+        assert [source.is_missing for source in dataset_state(workspace, images).sources] == [True]  # before a check
+        assert set((await asyncio.wait_for(anext(stream), 20)).topics) == {f"datasets/{images}", "datasets"}
+        (tmp_path / "moved").rename(cells)
+        sources.check()
+        assert set((await asyncio.wait_for(anext(stream), 20)).topics) == {f"datasets/{images}", "datasets"}
+        changes.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, watch()).result()
 
 
 N_TABS = 7

@@ -1,5 +1,7 @@
 """Engines give PyTorch's numbers, whatever they are run with; features are computed once."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +133,7 @@ def test_the_graph_of_the_package_agrees_with_pytorch(channels: int, side: int, 
 @pytest.mark.parametrize(
     "model", ["mobilenet_v2", pytest.param("vgg16", marks=pytest.mark.exhaustive), "timm/test_efficientnet"]
 )
-def test_a_traced_graph_serves_all_weights_and_agrees_with_pytorch(model: str) -> None:
+def test_a_traced_graph_serves_all_weights_without_pytorch_and_agrees_with_it(model: str) -> None:
     architecture = Architecture(model, "native", 3, 256 if model == "vgg16" else 64)
     assert graph_without_pytorch(architecture) is None
     for seed in (0, 1):
@@ -144,7 +146,12 @@ def test_a_traced_graph_serves_all_weights_and_agrees_with_pytorch(model: str) -
         with torch.inference_mode():
             expected = network_of(backbone).features(torch.from_numpy(x)).numpy()
         assert difference(engine.run(x), expected) < 1e-4
-    assert graph_without_pytorch(architecture) is not None
+    code = (
+        "import sys; from coverslip.models.backbone import Architecture; from coverslip.models.graphs import *; "
+        f"print(graph_without_pytorch({architecture}) is None, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_arrays_that_do_not_fit_the_graph_are_refused(backbone: Backbone) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.models.catalogue import model_info
-from coverslip.models.zoo import Arrays, Normalization
+from coverslip.models.zoo import Arrays, ModelRecord, Normalization, is_registered
 
 Head = Literal["native", "multi_layer"]
 Floats = npt.NDArray[np.float32]
@@ -48,10 +48,21 @@ class Architecture:
         """Whether the graph is part of this package. It serves images of any size with any number of channels."""
         return (self.model, self.head) in N_FEATURES and not self.options
 
+    @property
+    def is_of_library(self) -> bool:
+        """Whether the name stands for one architecture, as of `ModelRecord.is_of_library`."""
+        return self._record is None or self._record.is_of_library
+
+    @property
+    def _record(self) -> ModelRecord | None:
+        """The record; None for `timm/NAME`, because timm, which makes its record, imports PyTorch."""
+        is_of_timm = self.model.startswith("timm/") and not is_registered(self.model)
+        return None if is_of_timm else model_info(self.model)
+
     def as_json(self) -> list[Any]:  # Any: JSON values
-        """Return what the graph depends on."""
+        """Return what the graph depends on, besides the versions of the libraries."""
         side = None if self.is_packaged else self.image_size
-        return [repr(model_info(self.model)), self.head, self.channels, side, dict(self.options)]
+        return [repr(self._record or self.model), self.head, self.channels, side, dict(self.options)]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def graph_without_pytorch(architecture: Architecture) -> bytes | None:
     """Return the graph, as of `graph_of`, if it is part of this package or in the cache of this computer."""
     if architecture.is_packaged:
         return _packaged_graph(architecture.model, architecture.head)
-    if model_info(architecture.model).is_of_library:  # the code of others may change under the same name
+    if architecture.is_of_library:  # the code of others may change under the same name
         with suppress(*CACHE_ERRORS), RecordStore(GRAPHS, "all") as store:
             return store.find([_key(architecture)]).get(_key(architecture))
     return None
@@ -56,7 +56,7 @@ def graph_of(architecture: Architecture) -> bytes | None:
         from coverslip.models.networks import trace_graph
 
         graph = trace_graph(architecture)
-        if graph is not None and model_info(architecture.model).is_of_library:
+        if graph is not None and architecture.is_of_library:
             with suppress(*CACHE_ERRORS), RecordStore(GRAPHS, "all") as store:
                 store.keep({_key(architecture): graph})
     return graph

@@ -165,7 +165,7 @@ class Changes:
     async def _check(self) -> bool:
         """Find what has changed; return whether this succeeded."""
         try:
-            items = dict(await asyncio.to_thread(lambda: list(_items(self._workspace, self._sources))))
+            items = dict(await asyncio.to_thread(lambda: list(_items(self._workspace))))
         except Exception:  # noqa: BLE001  the next check may succeed; the error is logged
             _log.exception("changes could not be watched")
             return False
@@ -241,7 +241,7 @@ def _changed(earlier: dict[str, _Item], now: dict[str, _Item]) -> list[str]:
     return list(dict.fromkeys(topics))
 
 
-def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _Item]]:
+def _items(workspace: Workspace) -> Iterator[tuple[str, _Item]]:
     job_columns = (jobs.c.id, jobs.c.kind, jobs.c.name, jobs.c.state, jobs.c.folder, jobs.c.queued)
     dataset_columns = (datasets.c.id, datasets.c.name, datasets.c.revision, datasets.c.state, datasets.c.progress)
     with read_transaction(workspace.engine) as connection:
@@ -260,8 +260,8 @@ def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _I
     for row in dataset_rows:
         search = duplicates_thread_of(row.id)  # which may begin and end between two checks
         checks = (workspace.background.is_running(search), workspace.background.n_started(search))
-        version = (row.name, row.revision, repr(row.progress), *checks, *sources.missing.get(row.id, ()))
-        yield f"datasets/{row.id}", _Item("datasets", row.state, version)
+        facts = (row.name, row.revision, repr(row.progress), workspace.missing_sources.n_changes(row.id))
+        yield f"datasets/{row.id}", _Item("datasets", row.state, (*facts, *checks))
         yield f"colors/{row.id}", _Item(None, None, (row.id in being_read, n_colors.get(row.id)))
 
 

@@ -39,7 +39,7 @@ from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import ENGLISH, Failure, failure, in_language, localized_note
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.image_rows import content_of, states_of_images, store_images, version_of
-from coverslip.workspace.datasets.state import labels_for_training, mark_equal_pixels, update_counts
+from coverslip.workspace.datasets.state import find_missing, labels_for_training, mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.computing import cancel_result, computation, request_result
 from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -676,7 +676,6 @@ class SourceWatch:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.is_watched = False  # whether somebody wants to know what is missing
-        self.missing: dict[str, list[str]] = {}  # paths by the ID of the dataset, if any is missing
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="coverslip sources", daemon=True)
 
@@ -693,15 +692,14 @@ class SourceWatch:
             try:
                 resume(self._workspace, self._is_closed)  # its threads would outlive the server
                 if self.is_watched:
-                    earlier, self.missing = self.missing, self._find_missing()
-                    if self.missing != earlier:
-                        self._workspace.pulse.beat()
+                    self.check()
             except (CoverslipError, SQLAlchemyError, OSError):  # the next check may succeed
                 if not self._is_closed.is_set():
                     _log.exception("the folders of datasets could not be checked")
 
-    def _find_missing(self) -> dict[str, list[str]]:
+    def check(self) -> None:
+        """Announce which datasets miss sources, if this has changed."""
         with self._workspace.engine.connect() as connection:
             rows = connection.execute(select(datasets).where(datasets.c.removed.is_(None))).all()
-        missing = {row.id: missing_sources(row) for row in rows}
-        return {dataset_id: paths for dataset_id, paths in missing.items() if paths}
+        for row in rows:
+            find_missing(self._workspace, row)

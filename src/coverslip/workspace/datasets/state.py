@@ -580,10 +580,11 @@ def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]
 def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     names = class_order(row.class_names, counts["classes"])
+    missing = find_missing(workspace, row)
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source_state(workspace, row, **source) for source in row.sources],
+        sources=[_source_state(workspace, row, missing, **source) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labeled=row.is_labeled,
@@ -621,10 +622,23 @@ def _fields_of(workspace: Workspace, connection: Connection, row: AnyRow) -> str
     return None
 
 
-def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None) -> SourceState:
+def find_missing(workspace: Workspace, row: AnyRow) -> list[str]:
+    """Return the sources of a dataset that the app cannot read, and announce it if this has changed.
+
+    Whoever reads them records them: a page that shows a folder as missing must learn that it is back, even if it was
+    missing only between two checks of `SourceWatch`.
+    """
+    is_opened = row.opened is not None  # else samples may not be drawn yet
+    missing = [path for path in source_paths(row) if is_opened and not workspace.may_read(Path(path))]
+    workspace.missing_sources.record(row.id, missing)
+    return missing
+
+
+def _source_state(
+    workspace: Workspace, row: AnyRow, missing: Collection[str], path: str, domain: str | None
+) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
-    is_missing = row.opened is not None and not workspace.may_read(Path(path))  # samples may not be drawn yet
     contains: Literal["corrections", "objects", "upload"] | None = None
     if Path(path).is_relative_to(workspace.snapshots):
         contains = "corrections"
@@ -632,7 +646,7 @@ def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | No
         contains = "objects"
     elif Path(path).is_relative_to(workspace.uploads):
         contains = "upload"
-    return SourceState(printable(path), contains, is_missing, domain, [name for name in domains if name])
+    return SourceState(printable(path), contains, path in missing, domain, [name for name in domains if name])
 
 
 def _groups_of(row: AnyRow) -> Groups:

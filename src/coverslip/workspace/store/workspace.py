@@ -184,6 +184,33 @@ class Background:
         return name in self._works and self._works[name].thread.is_alive()
 
 
+class MissingSources:
+    """The missing sources of each dataset, as the last reader found them. Thread-safe.
+
+    Args:
+        on_change: called after each change.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change, self._lock = on_change, threading.Lock()
+        self._paths: dict[str, list[str]] = {}
+        self._n_changes = Counter[str]()
+
+    def record(self, dataset_id: str, paths: list[str]) -> None:
+        """Record the sources of a dataset that are missing now."""
+        with self._lock:
+            is_changed = self._paths.get(dataset_id, []) != paths
+            self._paths[dataset_id] = paths
+            self._n_changes[dataset_id] += is_changed
+        if is_changed:
+            self._on_change()
+
+    def n_changes(self, dataset_id: str) -> int:
+        """Return how often the missing sources of a dataset have changed."""
+        with self._lock:
+            return self._n_changes[dataset_id]
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder of the app. Only one server may use it at a time."""
@@ -197,6 +224,11 @@ class Workspace:
     def background(self) -> Background:
         """Its threads."""
         return Background(self.pulse.beat)
+
+    @cached_property
+    def missing_sources(self) -> MissingSources:
+        """The missing sources of its datasets."""
+        return MissingSources(self.pulse.beat)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
