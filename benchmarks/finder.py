@@ -58,6 +58,8 @@ _GENERATED: dict[str, dict[str, float]] = {
     "noise 0.8": {"n": 60, "noise": 0.8},
     "noise 1.5": {"n": 60, "noise": 1.5},
     "radius 5 px": {"n": 200, "radius": 5, "touching": 0.3},
+    "pale centers, touching": {"n": 100, "touching": 0.5, "pale": 1.0},
+    "pale centers, touching, radius 25 px": {"n": 50, "touching": 0.6, "pale": 1.0, "radius": 25, "dimmest": 0.8},
 }
 _UNSUITABLE: dict[str, dict[str, float]] = {
     "noise 3": {"n": 60, "noise": 3},

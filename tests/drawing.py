@@ -83,6 +83,7 @@ def draw_field(
     noise: float = 0.02,
     dimmest: float = 0.5,
     shading: float = 0.3,
+    pale: float = 0.0,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
     """Bright ellipses on an uneven background, and their labels; fewer than `n` if they do not fit.
 
@@ -95,6 +96,7 @@ def draw_field(
         noise: standard deviation, where the brightest ellipse is 1 above the background.
         dimmest: brightness of the dimmest ellipse.
         shading: fall of the background from the center to the corners.
+        pale: the center of each ellipse is less bright by this share; 1 is as dark as the background.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -131,6 +133,7 @@ def draw_field(
         placed.append((center_y, center_x, size))
         inside &= labels[window] == 0
         labels[window][inside] = len(placed)
-        pixels[window][inside] += rng.uniform(dimmest, 1)
+        center = np.exp(-((distances[inside] / (0.4 * size)) ** 4))
+        pixels[window][inside] += rng.uniform(dimmest, 1) * (1 - pale * center)
     pixels = gaussian_filter(pixels, 1.0) + rng.normal(0, noise, pixels.shape)
     return pixels.astype(np.float32), labels

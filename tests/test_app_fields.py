@@ -23,7 +23,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.events import ignore
 from coverslip.objects import finders
-from coverslip.objects.finders import FinderRecord
+from coverslip.objects.finders import CLASSICAL, FinderRecord
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.outlines import signed_area
 from coverslip.objects.table import read_objects
@@ -381,7 +381,7 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     folder = find_job(app.home, run).folder
     card = cs.open_run(folder).card
     assert card.of_objects
-    assert card.finder == FinderRecord(name="classical", version="1", settings=settings, measure=True)
+    assert card.finder == FinderRecord(name="classical", version=CLASSICAL.version, settings=settings, measure=True)
 
     new = write_fields(tmp_path / "new", 3) / "fields"
     with tifffile.TiffWriter(new / "field1.ome.tif") as file:  # a field for each of its series
@@ -427,7 +427,7 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
     row, *_ = cs.load_classifier(folder, "cpu").predict(new).rows
     assert (row.decision, row.reason and row.reason.code) == ("unreadable", "image-is-whole-field")
 
-    monkeypatch.setattr(finders, "CLASSICAL", replace(finders.CLASSICAL, version="2"))
+    monkeypatch.setattr(finders, "CLASSICAL", replace(finders.CLASSICAL, version="another"))
     notes: list[Any] = []
     cs.predict(folder, new, out=tmp_path / "other.csv", device="cpu", emit=notes.append)
     codes = {getattr(each, "code", None) for each in notes}

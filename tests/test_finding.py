@@ -97,6 +97,14 @@ def test_a_pale_center_belongs_to_its_cell_and_a_gap_between_cells_does_not() ->
     assert labels[75, 75] == 0
 
 
+def test_cells_with_pale_centers_are_found_whole_where_they_touch() -> None:
+    pixels, truth = drawn(50, side=512, touching=0.6, pale=1.0, radius=25, dimmest=0.8)
+    labels = find_objects(pixels).labels
+    n_matches = matches(labels, truth)
+    assert n_matches / truth.max() > 0.85
+    assert n_matches / labels.max() > 0.85
+
+
 def test_gaps_that_a_crowded_smear_encloses_are_not_objects() -> None:
     rows, columns = np.mgrid[:300, :300] % 60 - 30
     distance = np.hypot(rows, columns)  # from the center of a cell, which touches four others

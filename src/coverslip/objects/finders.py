@@ -42,7 +42,7 @@ CLASSICAL = Finder(
     title="coverslip's finder",
     license="BSD-3-Clause",
     find=lambda pixels, settings, pixel_size_um: find_objects(pixels, settings, pixel_size_um).labels,
-    version="1",  # another one whenever the objects of a field can change
+    version="2",  # another one whenever the objects of a field can change
 )
 
 

@@ -54,6 +54,8 @@ _NECK = (
 _LARGE = 1.6  # from this multiple of the area of a typical object
 _OUTLINE_AT = 0.42  # of an object's own brightness
 _ROUND = 1.3  # area of a small hole, in areas of the circle that fits in it; a gap between objects has more
+_CONVEX = 0.88  # share of its convex hull that a hole fills; a gap between objects fills less
+_SHAPED = 24  # pixels of a hole whose convex hull says something
 _FEW = 2.2  # objects of typical area: they enclose no gap
 _HOLE_SHARE = (0.08, 0.5)  # of the area within the outline
 _LEAST_AREA = 0.15  # of the area of a typical object
@@ -481,9 +483,10 @@ def _log_threshold(signal: Float32) -> tuple[float, float]:
 
 
 def _typical_diameter(masks: list[Mask]) -> float:
-    """Return the diameter of the object in which the median object pixel lies.
+    """Return the median diameter of the objects, as that of circles of the same area.
 
-    The greatest distance to the background is that of one object even if several objects touch.
+    The first estimate is the circle that fits in the piece with the median object pixel: one object even if two or
+    three touch, but more where many do. The pieces are then divided into objects of about this size.
     """
     from scipy import ndimage
 
@@ -502,7 +505,16 @@ def _typical_diameter(masks: list[Mask]) -> float:
         area, radius = area[area >= _LEAST_PIXELS], radius[area >= _LEAST_PIXELS]
     order = np.argsort(radius)
     cumulative = np.cumsum(area[order])
-    return 2 * float(radius[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+    first = float(radius[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+    divided = []
+    for mask in masks:
+        mask = _fill_holes(mask, math.pi * first**2)
+        if mask.any() and not mask.all():
+            objects, _ = _divide(mask.astype(np.int32), first, split=True)
+            divided.append(np.bincount(objects.ravel())[1:])
+    area = np.concatenate(divided) if divided else np.empty(0)
+    area = area[area >= max(_LEAST_PIXELS, _LEAST_AREA * math.pi * first**2)]
+    return 2 * math.sqrt(float(np.median(area)) / math.pi) if area.size else 2 * first
 
 
 # Objects
@@ -612,7 +624,7 @@ def _fill_holes(mask: Mask, typical_area: float | None) -> Mask:
     """Fill holes up to the area of an object: the pale center of a red blood cell, not a gap between cells.
 
     A gap between touching cells is enclosed by at least three of them, so that it is small beside them. It has cusps:
-    its area is at least 1.6 times that of the circle that fits in it.
+    its area is at least 1.6 times that of the circle that fits in it, and much smaller than that of its convex hull.
 
     Args:
         mask: object pixels.
@@ -639,9 +651,20 @@ def _fill_holes(mask: Mask, typical_area: float | None) -> Mask:
         is_in_few = typical_area is not None and filled_area < _FEW * typical_area
         if not is_in_few and not _HOLE_SHARE[0] < share < _HOLE_SHARE[1]:
             radius = ndimage.distance_transform_edt(np.pad(inside, 1)).max() - 0.5  # from pixel centers to the edge
-            is_hole[number] = share < _HOLE_SHARE[1] and areas[number] < _ROUND * math.pi * radius**2
+            is_round = areas[number] < _ROUND * math.pi * radius**2
+            is_convex = areas[number] > _SHAPED and _convexity(inside) > _CONVEX
+            is_hole[number] = share < _HOLE_SHARE[1] and (is_round or is_convex)
     filled: Mask = mask | is_hole[gaps]
     return filled
+
+
+def _convexity(mask: Mask) -> float:
+    """Return the share of the convex hull of the pixels that they fill."""
+    from scipy.spatial import ConvexHull
+
+    y, x = np.nonzero(mask)
+    corners = np.concatenate([np.stack([y + dy, x + dx], axis=1) for dy in (0, 1) for dx in (0, 1)])
+    return len(y) / float(ConvexHull(corners).volume)
 
 
 def _divide(regions: Labels, radius: float, split: bool) -> tuple[Labels, NDArray[np.int64]]:
