@@ -508,7 +508,7 @@ export const datasets: Texts['datasets'] = {
     title: 'Live-Vorhersage',
     start: 'Live einschalten',
     about:
-      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder als Testdaten reserviert, bei Gruppen aus solchen ohne Labels.',
+      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird etwa ein Fünftel der Bilder zufällig als Testdaten reserviert, bei Gruppen aus solchen ohne Labels.',
     starting: 'Merkmale der Bilder werden berechnet',
     waiting: 'Wartet auf die Merkmale eines anderen Datensatzes',
     fitted: (n) =>

@@ -483,7 +483,7 @@ export const datasets = {
     title: 'Live',
     start: 'Switch live on',
     about:
-      'Label a few images, and coverslip predicts all others after each label. Before, a random fifth of the images is reserved as test set; where there are groups, of groups without labels.',
+      'Label a few images, and coverslip predicts all others after each label. Before, about a fifth of the images is drawn at random as test set; where there are groups, of groups without labels.',
     starting: 'Computing the features of the images',
     waiting: 'Waiting for the features of another dataset',
     fitted: (n: number) =>
