@@ -369,9 +369,13 @@ summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben 
 
 summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
-summary-pooled-samples = { $n_samples } Proben haben Bilder aus mehreren { $has_plates ->
-    [true] Platten
-   *[false] Ordnern
+summary-pooled-samples = { $n_samples ->
+    [one] Eine Probe hat
+   *[other] { $n_samples } Proben haben
+} Bilder aus mehreren { $kind ->
+    [plates] Platten
+    [tables] Tabellen
+   *[folders] Ordnern
 } ({ $names }), die zusammen gezählt werden. Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01, oder geben Sie eine Tabelle der Proben an, die wie die Vorhersagen eine Spalte der Platten hat.
 
 summary-fields-as-samples = Jedes Gesichtsfeld zählt als eigene Probe. Wenn mehrere Gesichtsfelder von einem Patienten, Well oder Objektträger stammen, sind p-Werte zu klein: Wählen Sie dann Patient, Well oder Objektträger als Probe.

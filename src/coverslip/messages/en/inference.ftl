@@ -369,9 +369,13 @@ summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an 
 
 summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
-summary-pooled-samples = { $n_samples } samples have images of several { $has_plates ->
-    [true] plates
-   *[false] folders
+summary-pooled-samples = { $n_samples ->
+    [one] One sample has
+   *[other] { $n_samples } samples have
+} images of several { $kind ->
+    [plates] plates
+    [tables] tables
+   *[folders] folders
 } ({ $names }), which are counted together. If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01, or give a table of samples that has a column of plates like the predictions.
 
 summary-fields-as-samples = Each field counts as a sample of its own. If several fields are of one patient, well or slide, p-values are too small: name the patient, well or slide as the sample.
