@@ -7,6 +7,7 @@ import pytest
 from refusing import refusing
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.messages import text
 from coverslip.runs.documents import rows_of_table, write_table
@@ -155,6 +156,20 @@ def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> Non
     assert summary.cautions == (text("summary-single-images", n_single=20, n_samples=20),)
     assert cs.summarise(file, by="img").cautions == ()
     assert cs.summarise(file, by="slide").cautions == ()
+
+
+def test_the_command_states_how_many_images_count_by_their_probabilities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, decisions in ((0, ("a", "unreadable")), (6, ("a", "uncertain", "unfamiliar", "unreadable"))):
+        rows = [
+            Prediction(f"{k}", f"/d/{k}.png", None, "a", 0.6, decisions[k % len(decisions)], (0.6, 0.4))
+            for k in range(12)
+        ]
+        Predictions(rows, ("a", "b")).write_csv(tmp_path / f"{n}.csv")
+        assert main(["summarise", str(tmp_path / f"{n}.csv"), "--by", "folder"]) == 0
+        sentence = text("summary-by-probabilities", n=n, n_images=6 + n // 2)
+        assert (sentence in capsys.readouterr().out.splitlines()) == (n > 0)
 
 
 @pytest.mark.parametrize(("classes", "positive"), [(("pos", "neg"), "pos"), (("a", "b"), "b"), (("a", "b", "c"), None)])

@@ -352,6 +352,14 @@ summary-assumption = The correction assumes that, on average, the classifier mak
 
 summary-valid-if = Valid if the classifier makes errors as often here as on its test images; a check would find a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 8 of 10 cases, and found none.
 
+summary-by-probabilities = { $n_images ->
+    [one] The image is uncertain or unfamiliar, and counts for each class by its probability.
+   *[other] { $n } of { $n_images } images { $n ->
+        [one] is uncertain or unfamiliar, and counts for each class by its probability.
+       *[other] are uncertain or unfamiliar, and count for each class by their probabilities.
+    }
+}
+
 summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. The correlation of errors within groups shows how much this one does so on test images: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
     [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
    *[false] {""}
