@@ -280,18 +280,22 @@ def test_refusals_leave_nothing(parent: Run, new: Path, tmp_path: Path) -> None:
 def test_labels_that_are_too_few_of_one_class_or_of_none_are_not_used(parent: Run, new: Path, tmp_path: Path) -> None:
     without = cs.adapt(parent, new, out=tmp_path / "without", device="cpu")
     tables = {
-        (0, 0): labeled(new, 30, tmp_path / "none.csv", ("huge", "tiny", "none-of-these")),
-        (9, 3): labeled(new, 9, tmp_path / "few.csv"),
-        (10, 1): labeled(new, 30, tmp_path / "one.csv", ("small", "none-of-these", "unusable")),
+        (0, 0, 90): labeled(new, 30, tmp_path / "none.csv", ("huge", "tiny", "odd")),
+        (9, 3, 90): labeled(new, 9, tmp_path / "few.csv"),
+        (10, 1, 70): labeled(new, 30, tmp_path / "one.csv", ("small", "none-of-these", "unusable")),
     }
-    for (n_labels, n_classes), table in tables.items():
+    for (n_labels, n_classes, n_images), table in tables.items():
         events, out = list[Event](), tmp_path / f"of_{table.stem}"
-        assert cs.adapt(parent, new, table, out=out, device="cpu", emit=events.append) == without
+        record = cs.adapt(parent, new, table, out=out, device="cpu", emit=events.append)
+        assert (record.n_images, record.n_labels) == (n_images, 0)  # none-of-these and unusable exclude an image
+        assert (record == without) == (n_images == without.n_images)
         (unused,) = [each for each in events if isinstance(each, Noted) and each.code == "adapt-labels-not-used"]
         assert (unused.parameters["n_labels"], unused.parameters["n_classes"]) == (n_labels, n_classes)
         card = cs.open_run(out).card
         assert card is not None
         assert not card.is_checked
+    of_most = labeled(new, 60, tmp_path / "most.csv", ("unusable",) * 3)
+    assert _refused(parent, new, of_most, tmp_path / "out") == "adapt-few-images"
 
 
 @pytest.mark.slow

@@ -67,13 +67,17 @@ def test_labels_of_the_dataset_choose_and_check_the_new_training(
     assert not record.has_fixed_stain
     assert (unchecked["state"], unchecked["headline"]["use"]) == ("done", "unknown"), unchecked["error"]
     rows = client.get(f"{API}/lists/{dataset}/rows?limit=60").json()["items"]
-    # Labels that are too few are not used, so that the classifier is adapted as without labels.
-    changes, first = f"{API}/datasets/{dataset}/changes", rows[0]["image_id"]
+    # Labels that are too few are not used, so that the classifier is adapted as without labels, but not to all images.
+    changes, (first, unusable) = f"{API}/datasets/{dataset}/changes", [row["image_id"] for row in rows[:2]]
     assert client.post(changes, json={"images": [first], "label": CLASSES[0]}).status_code == 200
+    assert client.post(changes, json={"images": [unusable], "label": "unusable"}).status_code == 200
     of_one = adapted(client, run, dataset, without=["stain"])
     assert of_one["state"] == "done", of_one["error"]
     assert "adapt-labels-not-used" in [each["code"] for each in of_one["notes"]]
-    assert cs.open_run(of_one["folder"]).adaptation == record
+    record_of_one = cs.open_run(of_one["folder"]).adaptation
+    assert record_of_one is not None
+    assert (record.n_images, record_of_one.n_images, record_of_one.n_labels) == (60, 59, 0)
+    assert client.post(changes, json={"images": [unusable], "label": None}).status_code == 200
     for label, name in enumerate(CLASSES):
         images = [row["image_id"] for row in rows if int(Path(row["path"]).stem.rpartition("_")[2]) % 3 == label][:8]
         changed = client.post(f"{API}/datasets/{dataset}/changes", json={"images": images, "label": name})

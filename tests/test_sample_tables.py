@@ -7,6 +7,7 @@ import pytest
 from refusing import refusing
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.messages import text
 from coverslip.runs.documents import rows_of_table, write_table
@@ -95,12 +96,33 @@ def test_wells_of_several_plates_are_cautioned(tmp_path: Path, column: Mapping[s
     }
     file = write_predictions(tmp_path / "p.csv", cells)
     summary = cs.summarise(file, by="well")
-    names = "'P1', 'P2'" if column else "'/d/P1', '/d/P2'"
-    assert summary.cautions == (text("summary-pooled-samples", n_samples=4, names=names, has_plates=bool(column)),)
+    kind = "plates" if column else "folders"
+    assert summary.cautions == (text("summary-pooled-samples", n_samples=4, names="'P1', 'P2'", kind=kind),)
     by_plate = {path: {"well": f"{Path(path).name[0]}-{cell['well']}"} for path, cell in cells.items()}
     assert cs.summarise(write_predictions(tmp_path / "q.csv", by_plate), by="well").cautions == ()
     of_classes = {f"/d/{'ab'[k % 2]}/{k}.png": {"well": WELLS[k // 4]} for k in range(16)}
     assert cs.summarise(write_predictions(tmp_path / "r.csv", of_classes), by="well").cautions == ()
+
+
+@pytest.mark.parametrize("root", ["", "/d/{}/"])
+def test_samples_of_several_tables_are_cautioned(tmp_path: Path, root: str) -> None:
+    files = [
+        write_predictions(
+            tmp_path / f"{table}.csv",
+            {f"{root.format(table)}{folder}/{k}.png": {"well": folder} for folder in folders for k in range(2)},
+        )
+        for table, folders in (("P1", ("x", "y")), ("P2", ("x", "y")), ("P3", ("x", "z")))
+    ]
+    for pair, n_samples in ((files[:2], 2), (files[1:], 1)):
+        summary = cs.summarise(pair, by="well")
+        names = ", ".join(f"'{file.name}'" for file in pair)
+        assert summary.cautions == (text("summary-pooled-samples", n_samples=n_samples, names=names, kind="tables"),)
+        # Samples are folders: those of absolute paths have different names.
+        by_folder = cs.summarise(pair, by="folder")
+        assert by_folder.cautions == (() if root else summary.cautions)
+    # One sample of one table may have several folders.
+    of_folders = {f"{root.format('P4')}{'uv'[k % 2]}/{k}.png": {"well": "A01"} for k in range(4)}
+    assert cs.summarise([files[0], write_predictions(tmp_path / "P4.csv", of_folders)], by="well").cautions == ()
 
 
 def test_a_plate_map_is_joined_by_plate_and_well(tmp_path: Path) -> None:
@@ -134,6 +156,20 @@ def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> Non
     assert summary.cautions == (text("summary-single-images", n_single=20, n_samples=20),)
     assert cs.summarise(file, by="img").cautions == ()
     assert cs.summarise(file, by="slide").cautions == ()
+
+
+def test_the_command_states_how_many_images_count_by_their_probabilities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, decisions in ((0, ("a", "unreadable")), (6, ("a", "uncertain", "unfamiliar", "unreadable"))):
+        rows = [
+            Prediction(f"{k}", f"/d/{k}.png", None, "a", 0.6, decisions[k % len(decisions)], (0.6, 0.4))
+            for k in range(12)
+        ]
+        Predictions(rows, ("a", "b")).write_csv(tmp_path / f"{n}.csv")
+        assert main(["summarise", str(tmp_path / f"{n}.csv"), "--by", "folder"]) == 0
+        sentence = text("summary-by-probabilities", n=n, n_images=6 + n // 2)
+        assert (sentence in capsys.readouterr().out.splitlines()) == (n > 0)
 
 
 @pytest.mark.parametrize(("classes", "positive"), [(("pos", "neg"), "pos"), (("a", "b"), "b"), (("a", "b", "c"), None)])

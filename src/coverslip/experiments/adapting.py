@@ -104,11 +104,11 @@ def adapt(
     Args:
         run: the run folder of the classifier, which is not changed. Its training images are needed for all candidates
             except the classifier as it is.
-        new: images of the other laboratory, at least 40.
+        new: images of the other laboratory, at least 40 that no label excludes.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`.
-            Labels that are no class of the classifier, such as `none-of-these`, exclude an image. Images of a group are
-            held out together; for groups, use `open_dataset`. None, fewer than 10, or of a single class: labels are not
-            used, and the result is not checked.
+            `none-of-these` and `unusable` exclude an image; if labels are used, so does each that is no class of the
+            classifier. Images of a group are held out together; for groups, use `open_dataset`. None, fewer than 10, or
+            of a single class: labels are not used, and the result is not checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
         device: the device of the network, as of `load_classifier`.
@@ -245,12 +245,18 @@ def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSour
     data = classifier.open_images(source)
     scan = scan_images(data, emit=emit)
     positions = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
-    if len(positions) < FEWEST_IMAGES:
-        raise BadDataset("adapt-few-images", file=data.root, n_images=len(positions), n_needed=FEWEST_IMAGES)
+    images = _Images(data, scan, positions)
+    _check_number(images)
     shared = parent.delivered_hashes.find_shared(data, scan, positions, emit=emit)
     if shared:
         raise BadDataset("adapt-training-images", file=data.root, n_images=len(shared))
-    return _Images(data, scan, positions)
+    return images
+
+
+def _check_number(images: _Images) -> None:
+    n_images = len(images.positions)
+    if n_images < FEWEST_IMAGES:
+        raise BadDataset("adapt-few-images", file=images.data.root, n_images=n_images, n_needed=FEWEST_IMAGES)
 
 
 def _other_label_notes(labels: Dataset, classifier: Classifier) -> list[Note]:
@@ -267,7 +273,7 @@ def _labels(
 
     Images are found by their pixels. Their groups are those of the labels, or else of the images. Images whose label is
     no class of the classifier are excluded, so that images like these stay unfamiliar. Labels that are too few or of a
-    single class are not used, and exclude no image.
+    single class are not used: then only those in `EXCLUSIONS` exclude an image.
     """
     data = source.subset(i for i, record in enumerate(source.records) if record.label)
     number = {name: k for k, name in enumerate(classifier.classes)}
@@ -276,6 +282,7 @@ def _labels(
     for i in reversed(images.positions):  # of equal images, the first one
         group[_hash(images.scan, i)] = images.data.records[i].group
     label_of = dict[str, int | None]()  # by pixels; None: no class of the classifier
+    excluded = set[str]()
     for i, record in enumerate(data.records):
         digest, label = _hash(scan, i), number.get(record.label or "")
         if digest not in group:
@@ -285,8 +292,15 @@ def _labels(
         if label_of.setdefault(digest, label) != label:
             raise BadDataset("adapt-two-labels", name=record.image_id)
         group[digest] = record.group or group[digest]
+        if label is None and record.label in EXCLUSIONS:
+            excluded.add(digest)
     of_classes = [label for label in label_of.values() if label is not None]
-    if len(of_classes) < FEWEST_LABELS or len(set(of_classes)) < 2:
+    are_used = len(of_classes) >= FEWEST_LABELS and len(set(of_classes)) > 1
+    if are_used:
+        excluded = {digest for digest, label in label_of.items() if label is None}
+    images = replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
+    _check_number(images)
+    if not are_used:
         unused = note(
             "adapt-labels-not-used",
             level="warning",
@@ -296,8 +310,6 @@ def _labels(
             classes=some(classifier.classes, 8),
         )
         return images, _NO_LABELS, False, [unused]
-    excluded = {digest for digest, label in label_of.items() if label is None}
-    images = replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
     row_of = dict[str, int]()
     for row, i in enumerate(images.positions):
         row_of.setdefault(_hash(images.scan, i), row)

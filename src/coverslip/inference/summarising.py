@@ -170,6 +170,7 @@ class SampledPrediction:
     pixels_read: str = ""  # of its file, such as `z=1`; empty: the first plane
     file_sha256: str = ""  # of its file; empty: unknown
     plate: str = ""  # of the well, where tables have such a column
+    table: str = ""  # with this row; empty: all rows are of one table
 
 
 def summary_of(
@@ -406,7 +407,9 @@ def _sampled_rows(
                 is_readable = is_readable or row.decision != UNREADABLE
                 identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
                 plate = _plate_of(cells) or _plate_of(about) or ""
-                yield SampledPrediction(row, sample, value, of_block, identity, pixels_read, file_hash, plate)
+                yield SampledPrediction(
+                    row, sample, value, of_block, identity, pixels_read, file_hash, plate, table=str(file)
+                )
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:
@@ -486,7 +489,8 @@ class _CountedRows:
         self.block_of: dict[str, str | None] = {}
         self._classes = classes
         self._has_plates = True
-        self._plates, self._folders = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        self._plates, self._tables = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        self._folders = defaultdict[str, set[tuple[str, str]]](set)  # with the table that a relative path depends on
         decisions = defaultdict[str, Counter[str]](Counter)
         sums = defaultdict[str, Floats](lambda: np.zeros(len(classes)))
         blocks = [np.zeros((0, len(classes)))]
@@ -507,22 +511,34 @@ class _CountedRows:
         }
 
     def _add_place(self, row: SampledPrediction) -> None:
-        """Count the condition, the block and the plate or folder of an image."""
+        """Count the condition, the block, the table and the plate or folder of an image."""
         self.condition_of[row.sample], self.block_of[row.sample] = row.condition, row.block
         folder = folder_of(row.prediction.path)
         parent, _, name = folder.rpartition("/")
-        self._folders[row.sample].add(parent if name in self._classes else folder)
+        of_table = "" if os.path.isabs(row.prediction.path) else row.table  # noqa: PTH117 - as in `_identity`
+        self._folders[row.sample].add((of_table, parent if name in self._classes else folder))
         self._plates[row.sample].add(row.plate)
+        self._tables[row.sample].add(row.table)
         self._has_plates = self._has_plates and bool(row.plate)
 
     def pooled(self) -> Iterator[str]:
-        """Yield a caution if several samples have images of the same plates or folders, as wells of equal names."""
-        origins = self._plates if self._has_plates else self._folders
-        n_of = Counter(frozenset(each) for each in origins.values() if len(each) > 1)
+        """Yield a caution if samples may be several of equal names, such as wells of several plates.
+
+        A sample of one table may have images of several plates or folders, if no other sample has images of the same.
+        """
+        n_places = {s: len(self._plates[s] if self._has_plates else self._folders[s]) for s in self._tables}
+        pooled = [sample for sample, n in n_places.items() if n > 1]
+        of_tables = [sample for sample in pooled if len(self._tables[sample]) > 1]
+        kind, origins = "folders", {sample: {folder for _, folder in self._folders[sample]} for sample in pooled}
+        if self._has_plates:
+            kind, origins = "plates", self._plates
+        elif of_tables:
+            kind, origins = "tables", self._tables
+        n_of = Counter(frozenset(origins[sample]) for sample in of_tables or pooled)
         common, n_samples = n_of.most_common(1)[0] if n_of else (frozenset[str](), 0)
-        if n_samples > 1:
-            names = some(sorted(common, key=natural_key))
-            yield text("summary-pooled-samples", n_samples=n_samples, names=names, has_plates=self._has_plates)
+        if n_samples > 1 or of_tables:
+            names = some(sorted(short_names(common).values(), key=natural_key))
+            yield text("summary-pooled-samples", n_samples=n_samples, names=names, kind=kind)
 
 
 def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders: Mapping[str, str]) -> str:

@@ -352,6 +352,14 @@ summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diese
 
 summary-valid-if = Gültig, wenn der Klassifikator hier so oft Fehler macht wie auf seinen Testbildern; eine Prüfung fände einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten in 8 von 10 Fällen und fand keinen.
 
+summary-by-probabilities = { $n_images ->
+    [one] Das Bild ist unsicher oder ungewohnt und zählt für jede Klasse mit deren Wahrscheinlichkeit.
+   *[other] { $n } von { $n_images } Bildern { $n ->
+        [one] ist unsicher oder ungewohnt und zählt für jede Klasse mit deren Wahrscheinlichkeit.
+       *[other] sind unsicher oder ungewohnt und zählen für jede Klasse mit deren Wahrscheinlichkeit.
+    }
+}
+
 summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Bildern kann ein Klassifikator mehr Fehler machen als bei anderen. Wie sehr dieser es auf Testbildern tut, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (wahrscheinlich { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } bis { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.{ $is_unsure ->
     [true] {" "}Die Testbilder von „{ $name }“ haben zu wenige Fehler oder Gruppen, um sie genauer zu kennen; das macht diese Intervalle breit. Bilder mit Labels aus mehr Gruppen würden helfen.
    *[false] {""}
@@ -369,9 +377,13 @@ summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben 
 
 summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
-summary-pooled-samples = { $n_samples } Proben haben Bilder aus mehreren { $has_plates ->
-    [true] Platten
-   *[false] Ordnern
+summary-pooled-samples = { $n_samples ->
+    [one] Eine Probe hat
+   *[other] { $n_samples } Proben haben
+} Bilder aus mehreren { $kind ->
+    [plates] Platten
+    [tables] Tabellen
+   *[folders] Ordnern
 } ({ $names }), die zusammen gezählt werden. Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01, oder geben Sie eine Tabelle der Proben an, die wie die Vorhersagen eine Spalte der Platten hat.
 
 summary-fields-as-samples = Jedes Gesichtsfeld zählt als eigene Probe. Wenn mehrere Gesichtsfelder von einem Patienten, Well oder Objektträger stammen, sind p-Werte zu klein: Wählen Sie dann Patient, Well oder Objektträger als Probe.

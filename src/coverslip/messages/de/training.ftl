@@ -395,8 +395,8 @@ decide-adapted-run = Dieser Klassifikator wurde an ein anderes Labor angepasst, 
     .do = Entscheiden Sie für den ersten Klassifikator, und passen Sie ihn erneut an: Labels bestimmen dann die Schwellen.
 
 adapt-few-images = { $n_images ->
-        [one] { $n_images } Bild des anderen Labors ist lesbar
-       *[other] { $n_images } Bilder des anderen Labors sind lesbar
+        [one] { $n_images } Bild des anderen Labors ist lesbar und nicht ausgeschlossen
+       *[other] { $n_images } Bilder des anderen Labors sind lesbar und nicht ausgeschlossen
     }, aber { $n_needed } sind nötig
     .do = Fügen Sie Bilder hinzu.
 

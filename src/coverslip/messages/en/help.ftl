@@ -156,7 +156,7 @@ help-evaluate-name = Name of this evaluation, which is saved in RUN/evaluations/
 
 help-adapt-new = Images of the other laboratory, at least 40: folders, files or tables.
 
-help-adapt-labels = A table of some of these images with a column `label`, at least 10 of two classes, or they are not used; 20 or more show the accuracy. Other labels than the classes, such as none-of-these, exclude an image.
+help-adapt-labels = A table of some of these images with a column `label`, at least 10 of two classes, or they are not used; 20 or more show the accuracy. The labels none-of-these and unusable exclude an image; if labels are used, so do all that are no class.
 
 help-adapt-out = The new run folder.
 

@@ -352,6 +352,14 @@ summary-assumption = The correction assumes that, on average, the classifier mak
 
 summary-valid-if = Valid if the classifier makes errors as often here as on its test images; a check would find a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 8 of 10 cases, and found none.
 
+summary-by-probabilities = { $n_images ->
+    [one] The image is uncertain or unfamiliar, and counts for each class by its probability.
+   *[other] { $n } of { $n_images } images { $n ->
+        [one] is uncertain or unfamiliar, and counts for each class by its probability.
+       *[other] are uncertain or unfamiliar, and count for each class by their probabilities.
+    }
+}
+
 summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. The correlation of errors within groups shows how much this one does so on test images: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
     [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
    *[false] {""}
@@ -369,9 +377,13 @@ summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an 
 
 summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
-summary-pooled-samples = { $n_samples } samples have images of several { $has_plates ->
-    [true] plates
-   *[false] folders
+summary-pooled-samples = { $n_samples ->
+    [one] One sample has
+   *[other] { $n_samples } samples have
+} images of several { $kind ->
+    [plates] plates
+    [tables] tables
+   *[folders] folders
 } ({ $names }), which are counted together. If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01, or give a table of samples that has a column of plates like the predictions.
 
 summary-fields-as-samples = Each field counts as a sample of its own. If several fields are of one patient, well or slide, p-values are too small: name the patient, well or slide as the sample.

@@ -395,8 +395,8 @@ decide-adapted-run = This classifier was adapted to another laboratory, and its 
     .do = Decide for the first classifier, and adapt it again: labels then set the thresholds.
 
 adapt-few-images = { $n_images ->
-        [one] { $n_images } image of the other laboratory can be read
-       *[other] { $n_images } images of the other laboratory can be read
+        [one] { $n_images } image of the other laboratory can be read and is not excluded
+       *[other] { $n_images } images of the other laboratory can be read and are not excluded
     }, but { $n_needed } are needed
     .do = Add images.
 
