@@ -105,6 +105,16 @@ def test_cells_with_pale_centers_are_found_whole_where_they_touch() -> None:
     assert n_matches / labels.max() > 0.85
 
 
+def test_limits_of_size_that_exclude_most_objects_are_a_warning() -> None:
+    pixels, _ = drawn()
+    all_objects = find_with("classical", pixels)
+    few = find_with("classical", pixels, FinderSettings(largest=8))
+    assert few.n_objects < all_objects.n_objects / 2
+    assert "finder-limits" in codes(few)
+    most = find_with("classical", pixels, FinderSettings(largest=100, at_edge=False))
+    assert "finder-limits" not in codes(all_objects) | codes(most)
+
+
 def test_gaps_that_a_crowded_smear_encloses_are_not_objects() -> None:
     rows, columns = np.mgrid[:300, :300] % 60 - 30
     distance = np.hypot(rows, columns)  # from the center of a cell, which touches four others

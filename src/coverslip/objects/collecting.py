@@ -19,7 +19,7 @@ from coverslip.images.formats import is_image_folder
 from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.images.zarr_labels import label_folders
-from coverslip.messages import Note, note, text
+from coverslip.messages import Note, note
 from coverslip.notebooks import html_table
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
@@ -310,10 +310,18 @@ def objects_of_finder(
         builder.add(replace(each, about=(*each.about, origin)), outlines.finish(), object_id=object_ids, t=times)
     for warning, fields in warnings.values():
         listed = some(dict.fromkeys(fields), 3)
-        text_of_fields = text(
-            "finder-warning-of-fields", n_fields=len(set(fields)), fields=listed, warning=warning.text
+        n_warned = len(set(fields))
+        emit(
+            Noted.of(
+                note(
+                    "finder-warning-of-fields",
+                    level=warning.level,
+                    n_fields=n_warned,
+                    fields=listed,
+                    warning=warning.message,
+                )
+            )
         )
-        emit(Noted.of(replace(warning, text=text_of_fields)))
     if not n_objects:
         raise BadDataset("finder-without-objects", file=names.fields[0].path, n_fields=n_read)
     return builder.finish()

@@ -115,8 +115,7 @@ def find_with(
     settings = settings or FinderSettings()
     finder = finder_named(name)
     if finder is CLASSICAL:
-        result = find_objects(pixels, settings, pixel_size_um, report)
-        return replace(result, labels=filter_objects(result.labels, settings, pixel_size_um))
+        return _within_limits(find_objects(pixels, settings, pixel_size_um, report), settings, pixel_size_um)
     pixels = np.asarray(pixels)
     try:
         labels = finder.find(pixels[..., None] if pixels.ndim == 2 else pixels, settings, pixel_size_um)
@@ -125,10 +124,20 @@ def find_with(
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise CoverslipError("finder-failed", name=name, reason=reason) from error
-    labels = filter_objects(_checked(name, labels, pixels.shape[:2]), settings, pixel_size_um)
+    labels = _checked(name, labels, pixels.shape[:2])
     report(labels.size, labels.size)
     warnings = () if labels.any() else (note("finder-nothing", level="warning"),)
-    return FinderResult(labels, warnings, settings)
+    return _within_limits(FinderResult(labels, warnings, settings), settings, pixel_size_um)
+
+
+def _within_limits(result: FinderResult, settings: FinderSettings, pixel_size_um: float | None) -> FinderResult:
+    """Return the objects that the settings allow, with a warning if the limits of size exclude most of them."""
+    labels = filter_objects(result.labels, settings, pixel_size_um)
+    of_size = filter_objects(result.labels, settings.model_copy(update={"at_edge": True}), pixel_size_um)
+    warnings = result.warnings
+    if 2 * int(of_size.max(initial=0)) < result.n_objects:
+        warnings += (note("finder-limits", level="warning"),)
+    return replace(result, labels=labels, warnings=warnings)
 
 
 def _checked(name: str, labels: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.int32]:

@@ -506,13 +506,13 @@ def _typical_diameter(masks: list[Mask]) -> float:
     order = np.argsort(radius)
     cumulative = np.cumsum(area[order])
     first = float(radius[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
-    divided = []
+    divided = [np.empty(0, np.intp)]
     for mask in masks:
         mask = _fill_holes(mask, math.pi * first**2)
         if mask.any() and not mask.all():
             objects, _ = _divide(mask.astype(np.int32), first, split=True)
             divided.append(np.bincount(objects.ravel())[1:])
-    area = np.concatenate(divided) if divided else np.empty(0)
+    area = np.concatenate(divided)
     area = area[area >= max(_LEAST_PIXELS, _LEAST_AREA * math.pi * first**2)]
     return 2 * math.sqrt(float(np.median(area)) / math.pi) if area.size else 2 * first
 

@@ -23,6 +23,8 @@ finder-low-contrast = Objekte heben sich vom Hintergrund nur um das { $contrast 
 
 finder-crowded = Objekte bedecken { $percent } % des Gesichtsfelds. Objekte, die sich an mehreren Seiten berühren, sind womöglich zusammengefasst.
 
+finder-limits = Die Größengrenzen schließen mehr als die Hälfte der Objekte aus.
+
 finder-small-objects = Objekte sind nur { $diameter } Pixel breit. Ihre Umrisse sind unsicher.
 
 finder-tissue = { $percent } % des Gesichtsfelds haben die Farben von Hämatoxylin und Eosin. Die Objektsuche eignet sich nicht für Gewebeschnitte: Verwenden Sie die Objekte eines Programms für Histologie.

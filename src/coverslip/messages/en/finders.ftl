@@ -23,6 +23,8 @@ finder-low-contrast = Objects stand out from the background by only { $contrast 
 
 finder-crowded = Objects cover { $percent }% of the field. Objects that touch on several sides may be merged.
 
+finder-limits = The limits of size exclude more than half of the objects.
+
 finder-small-objects = Objects are only { $diameter } pixels wide. Their outlines are uncertain.
 
 finder-tissue = { $percent }% of the field has the colors of hematoxylin and eosin. The finder does not suit sections of tissue: use the objects of a tool for histology.
