@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from refusing import refusing
 from small_workspace import API, Json, ended, new_workspace, open_images, stories_of, studied_here, until, write_cells
 from tables import downloaded
 from trained import SMALL_NETWORK
@@ -18,6 +19,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip import messages
 from coverslip.app.server import create_app
+from coverslip.errors import BadRecipe
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.workspace.jobs.records import find_job, list_unlisted_jobs
 from coverslip.workspace.store.workspace import Workspace
@@ -226,6 +228,15 @@ def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert {each.dataset for each in trainings if each.is_pretraining} == {
         messages.text("pretraining-on", dataset="A 4")
     }
+
+
+def test_folds_of_a_dataset_with_a_split_are_refused_before_the_start(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    for seed, part in enumerate(("train", "test")):
+        write_cells(tmp_path / "divided" / part, 12, seed=seed)
+    divided = open_images(workspace, tmp_path / "divided")
+    with refusing(BadRecipe, "study-folds-of-split"):
+        outlook(workspace, StudyChoices(dataset_ids=[divided]))
 
 
 def test_what_cannot_be_planned_is_said(lab: Lab) -> None:

@@ -154,7 +154,9 @@ def test_an_external_test_without_some_of_the_classes_can_fail_too(run: Run, oth
     rows = "".join(f"{file},small\n" for file in sorted((other / "small").iterdir()))
     (tmp_path / "one_class.csv").write_text(f"path,label\n{rows}", encoding="utf-8")
     evaluation = cs.evaluate(run.folder, str(tmp_path / "one_class.csv"))
-    verdict = verdict_of_run(read_evaluation(evaluation.folder))
+    reported = read_evaluation(evaluation.folder)
+    assert reported.on_both_sets[1] == reported.metrics  # not of the rounded probabilities in the table
+    verdict = verdict_of_run(reported)
     assert (verdict.use, verdict.reasons[0].code) == ("no", "limit-lower-than-own-test")
     (table,) = OWN_TEST.blocks(read_evaluation(evaluation.folder))
     assert isinstance(table, SectionText)

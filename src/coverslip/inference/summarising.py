@@ -68,6 +68,7 @@ MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are 
 _MOST_ROUNDING = 0.01  # difference of the sum of the probabilities of an image from 1
 _ROWS_OF_BLOCK = 10_000  # that are held in memory
 MOST_WIDTH = 0.5  # of an interval, above which the classifier does not determine the number
+FEW_IMAGES = 10  # of a sample, whose proportion then says little
 _OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
 
 
@@ -262,8 +263,12 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             has_few_images=has_few_images,
         )
     n_single = sum(each.n + each.n_unreadable == 1 for each in samples)
-    if len({each.condition for each in samples}) > 1 and 2 * n_single > len(samples):
-        yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
+    n_small = sum(each.n < FEW_IMAGES for each in samples)
+    if len({each.condition for each in samples}) > 1:
+        if 2 * n_single > len(samples):
+            yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
+        elif 0 < n_small < len(samples):
+            yield text("summary-small-samples", n_small=n_small, n_samples=len(samples), n_images=FEW_IMAGES)
 
 
 def write_summary(summary: Summary, file: Path) -> None:

@@ -377,6 +377,11 @@ summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben 
 
 summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
+summary-small-samples = { $n_small } von { $n_samples } Proben { $n_small ->
+        [one] hat
+       *[other] haben
+    } weniger als { $n_images } Bilder. Mittelwerte und der Test der Bedingungen zählen jede Probe gleich, unabhängig von der Zahl ihrer Bilder.
+
 summary-pooled-samples = { $n_samples ->
     [one] Eine Probe hat
    *[other] { $n_samples } Proben haben

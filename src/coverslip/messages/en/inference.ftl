@@ -377,6 +377,11 @@ summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an 
 
 summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
+summary-small-samples = { $n_small } of { $n_samples } samples { $n_small ->
+        [one] has
+       *[other] have
+    } fewer than { $n_images } images. Means and the test of conditions count each sample alike, whatever its number of images.
+
 summary-pooled-samples = { $n_samples ->
     [one] One sample has
    *[other] { $n_samples } samples have

@@ -671,6 +671,9 @@ import-network-weights = Import { $weights }.
 
 ## Studies
 
+study-folds-of-split = The images of { $name } have a reserved test set or a predefined split, which cross-validation would not follow
+    .do = Release the test set at the images of the dataset, or set folds to 0 in the text of the plan.
+
 plan-of-other-images = The plan contains images of a dataset that is not chosen: { $path }
     .do = Choose this dataset as well. The plan gives its folder or table.
 

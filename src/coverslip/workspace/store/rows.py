@@ -401,6 +401,15 @@ is_reserved = _reserved.correlate(images).exists()
 is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)
 
 
+def has_predefined_split(connection: Connection, dataset_id: str) -> bool:
+    """Return whether trainings on a dataset follow a split: that of its table, or the reserved test set."""
+    is_in_split = is_reserved_for_test | images.c.predefined_split.is_not(None)
+    return (
+        connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id, is_in_split)).first()
+        is not None
+    )
+
+
 def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     """Return the IDs of the images of the reserved test set."""
     query = select(images.c.image_id).join(reserved_images, is_present_in(dataset_id, reserved_images))

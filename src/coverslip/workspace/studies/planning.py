@@ -38,7 +38,14 @@ from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import add_job, new_job_folder, register_function
 from coverslip.workspace.recipes import recipe_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, keys_of_dataset, refuse_unready
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Json,
+    dataset_row,
+    has_predefined_split,
+    keys_of_dataset,
+    refuse_unready,
+)
 from coverslip.workspace.store.workspace import Workspace
 
 PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
@@ -258,6 +265,7 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
     with workspace.engine.connect() as connection:
         rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.dataset_ids]
         first_rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.pretraining_ids]
+        with_split = [row.name for row in rows if has_predefined_split(connection, row.id)]
     if set(choices.pretraining_ids) & set(choices.dataset_ids):
         raise BadRecipe("pretraining-on-compared-dataset")
     all_rows = [*rows, *first_rows]
@@ -267,14 +275,16 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
     if choices.plan is not None:
         plan = plan_from_text(choices.plan)
         _refuse_outside(workspace, plan, dataset_of)
-        return plan, dataset_of
-    initial = _initial_plan(choices, datasets)
-    plan = with_choices(
-        initial,
-        models=choices.networks,
-        regimes=[name for choice in choices.initial_weights for name in _regimes_of(initial, choice)],
-        more_regimes=[_pretraining_on(each, is_small=choices.is_small) for each in first_datasets],
-    )
+    else:
+        initial = _initial_plan(choices, datasets)
+        plan = with_choices(
+            initial,
+            models=choices.networks,
+            regimes=[name for choice in choices.initial_weights for name in _regimes_of(initial, choice)],
+            more_regimes=[_pretraining_on(each, is_small=choices.is_small) for each in first_datasets],
+        )
+    if plan.folds and with_split:
+        raise BadRecipe("study-folds-of-split", name=with_split[0])
     return plan, dataset_of
 
 

@@ -379,7 +379,7 @@ export const datasets: Texts['datasets'] = {
     joinedOf: (names) => `mit ${names.join(', ')}`,
     separate: 'Trennen',
     separateNamed: (name) => `Die in ${name} zusammengeführten Gruppen trennen`,
-    text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck.',
+    text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck. Wenn Datei- und Ordnernamen sie nicht enthalten, öffnen Sie eine Tabelle mit den Pfaden, Labels und Patienten der Bilder als Datensatz.',
     how: 'Festlegung der Gruppen',
     byDefault: 'Die Gruppen, die die Tabelle oder die Bilddateien angeben, falls vorhanden',
     noneOf: {

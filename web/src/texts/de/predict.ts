@@ -205,7 +205,7 @@ export const predict: Texts['predict'] = {
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
-      `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
+      `Gezählt: ${counts.images(n)}${nUncertain + nUnfamiliar ? `, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen` : ''}. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     repeated: (n) =>
       plural(n, {
         one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,

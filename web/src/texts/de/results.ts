@@ -62,7 +62,7 @@ export const results: typeof english = {
         'test-more': 'Mit anderen Bildern testen',
         inspect: 'Nach Abkürzungen suchen',
         'label-more': 'Mehr Bilder labeln',
-        'name-groups': 'Patienten oder Objektträger angeben',
+        'name-groups': 'Gruppen festlegen',
         'train-there': 'Bilder zum Datensatz hinzufügen',
         'train-without-leakage': 'Mit anderer Aufteilung trainieren',
       },

@@ -368,7 +368,7 @@ export const datasets = {
     joinedOf: (names: string[]) => `with ${names.join(', ')}`,
     separate: 'Separate',
     separateNamed: (name: string) => `Separate the groups that are joined in ${name}`,
-    text: 'Images of one patient, slide or well resemble each other. All images of a group stay in the same set (training, validation or test), which prevents data leakage.',
+    text: 'Images of one patient, slide or well resemble each other. All images of a group stay in the same set (training, validation or test), which prevents data leakage. If names of files and folders do not contain it, open a table with the paths, labels and patients of the images as a dataset.',
     how: 'Definition of groups',
     byDefault: 'The groups that the table or the image files state, if any',
     noneOf: {

@@ -199,7 +199,7 @@ export const predict = {
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
-      `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
+      `Counted: ${counts.images(n)}${nUncertain + nUnfamiliar ? `, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities` : ''}. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
       plural(n, {
         one: `${count(n)} row lists an image again. It counts once.`,

@@ -69,7 +69,7 @@ export const results = {
         'test-more': 'Test on other images',
         inspect: 'Search for shortcuts',
         'label-more': 'Label more images',
-        'name-groups': 'Name patients or slides',
+        'name-groups': 'Define groups',
         'train-there': 'Add images to the dataset',
         'train-without-leakage': 'Train with another split',
       },
