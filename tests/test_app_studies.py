@@ -217,10 +217,12 @@ def test_a_time_limit_is_given_to_the_process_of_a_study(lab: Lab) -> None:
     ended(lab.client, study["id"])
 
 
-def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path)
-    folders = [write_cells(tmp_path / "here" / name, 12) for name in ("A", "A 1")]
-    folders += [write_cells(tmp_path / place / "A", 12, seed=seed) for seed, place in enumerate(("there", "far"), 1)]
+def test_each_dataset_has_a_name_of_its_own(lab: Lab) -> None:
+    folder = lab.workspace.roots[0] / "of equal names"  # processes of this app read below its folders only
+    folder.mkdir()
+    workspace = new_workspace(folder)
+    folders = [write_cells(folder / "here" / name, 12) for name in ("A", "A 1")]
+    folders += [write_cells(folder / place / "A", 12, seed=seed) for seed, place in enumerate(("there", "far"), 1)]
     datasets = [open_images(workspace, folder) for folder in folders]
     choices = StudyChoices(dataset_ids=datasets[:3], pretraining_ids=datasets[3:])
     trainings = outlook(workspace, choices).trainings
@@ -230,11 +232,12 @@ def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
     }
 
 
-def test_folds_of_a_dataset_with_a_split_are_refused_before_the_start(tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path)
+def test_folds_of_a_dataset_with_a_split_are_refused_before_the_start(lab: Lab) -> None:
+    folder = lab.workspace.roots[0] / "divided"
     for seed, part in enumerate(("train", "test")):
-        write_cells(tmp_path / "divided" / part, 12, seed=seed)
-    divided = open_images(workspace, tmp_path / "divided")
+        write_cells(folder / part, 12, seed=seed)
+    workspace = new_workspace(folder)
+    divided = open_images(workspace, folder)
     with refusing(BadRecipe, "study-folds-of-split"):
         outlook(workspace, StudyChoices(dataset_ids=[divided]))
 
