@@ -381,6 +381,16 @@ def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) 
         path = f"{API}/predictions/{ended(lab.client, answer.json()['id'])['id']}"
         rows = lab.client.get(f"{in_lists(path)}/rows").json()["items"]
         assert {row["path"]: row["label"] for row in rows} == labels
+        assert "labels-of-other-classes" not in [note["code"] for note in lab.client.get(in_jobs(path)).json()["notes"]]
+        if "dataset_id" in images:
+            changes, first = f"{API}/datasets/{dataset['id']}/changes", [Path(rows[0]["path"]).relative_to(folder)]
+            lab.client.post(changes, json={"images": [str(each) for each in first], "label": "platelet"})
+            (other,) = (
+                note["parameters"]
+                for note in lab.client.get(in_jobs(path)).json()["notes"]
+                if note["code"] == "labels-of-other-classes"
+            )
+            assert other == {"n_images": 1, "names": "'platelet'"}
         assert lab.client.delete(in_jobs(path)).status_code == 204
 
 

@@ -88,6 +88,11 @@ estimator-changed-classes = Das Rezept benennt Klassen um oder fasst sie zusamme
 image-not-predicted = Für dieses Bild ist keine Vorhersage möglich: { $reason }
     .do = Entfernen Sie es, oder ersetzen Sie es durch ein lesbares Bild.
 
+labels-of-other-classes = { $n_images ->
+        [one] { $n_images } Bild hat ein Label, das es unter den Klassen dieses Klassifikators nicht gibt
+       *[other] { $n_images } Bilder haben Labels, die es unter den Klassen dieses Klassifikators nicht gibt
+    } ({ $names }). Er ordnet sie einer seiner eigenen Klassen zu.
+
 training-images = Dieser Klassifikator wurde mit { $n_images ->
         [one] einem
        *[other] { $n_images }

@@ -88,6 +88,11 @@ estimator-changed-classes = The recipe renames or merges classes, so that predic
 image-not-predicted = This image cannot be predicted: { $reason }
     .do = Remove it, or replace it by a readable image.
 
+labels-of-other-classes = { $n_images ->
+        [one] { $n_images } image has a label that is no class
+       *[other] { $n_images } images have labels that are no classes
+    } of this classifier ({ $names }). It assigns them to one of its own classes.
+
 training-images = { $n_images ->
         [one] { $n_images } of these images was
        *[other] { $n_images } of these images were
