@@ -115,6 +115,16 @@ def test_limits_of_size_that_exclude_most_objects_are_a_warning() -> None:
     assert "finder-limits" not in codes(all_objects) | codes(most)
 
 
+def test_objects_that_sample_windows_cut_and_debris_do_not_make_the_typical_diameter_smaller() -> None:
+    y, x = np.mgrid[:300, :300]
+    large = np.tile(np.hypot(y - 150, x - 150) < 130, (7, 7)) * 100.0  # of more pixels than are read at once
+    assert find_objects(large).settings.diameter == pytest.approx(260, rel=0.1)
+    y, x = np.mgrid[:80, :80]
+    debris = [np.hypot(y - row, x - column) < 6 for row, column in ((72, 20), (72, 55), (20, 72), (55, 72))]
+    cells = np.tile(np.any([np.hypot(y - 35, x - 35) < 30, *debris], axis=0), (4, 4))
+    assert find_objects(cells * 100.0).settings.diameter == pytest.approx(60, rel=0.1)
+
+
 def test_gaps_that_a_crowded_smear_encloses_are_not_objects() -> None:
     rows, columns = np.mgrid[:300, :300] % 60 - 30
     distance = np.hypot(rows, columns)  # from the center of a cell, which touches four others

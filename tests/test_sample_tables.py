@@ -120,6 +120,14 @@ def test_samples_of_several_tables_are_cautioned(tmp_path: Path, root: str) -> N
         # Samples are folders: those of absolute paths have different names.
         by_folder = cs.summarise(pair, by="folder")
         assert by_folder.cautions == (() if root else summary.cautions)
+    places = {"P1": "xz", "P2": "xy", "P3": "yz"}
+    three = [
+        write_predictions(tmp_path / f"{table}.csv", {f"{s}/{k}.png": {"well": s} for s in samples for k in range(2)})
+        for table, samples in places.items()
+    ]
+    names = "'P1.csv', 'P2.csv', 'P3.csv'"
+    caution = text("summary-pooled-samples", n_samples=3, names=names, kind="tables")
+    assert cs.summarise(three, by="well").cautions == (caution,)
     # One sample of one table may have several folders.
     of_folders = {f"{root.format('P4')}{'uv'[k % 2]}/{k}.png": {"well": "A01"} for k in range(4)}
     assert cs.summarise([files[0], write_predictions(tmp_path / "P4.csv", of_folders)], by="well").cautions == ()

@@ -263,7 +263,7 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             has_few_images=has_few_images,
         )
     n_single = sum(each.n + each.n_unreadable == 1 for each in samples)
-    n_small = sum(each.n < FEW_IMAGES for each in samples)
+    n_small = sum(0 < each.n < FEW_IMAGES for each in samples)
     if len({each.condition for each in samples}) > 1:
         if 2 * n_single > len(samples):
             yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
@@ -539,10 +539,12 @@ class _CountedRows:
             kind, origins = "plates", self._plates
         elif of_tables:
             kind, origins = "tables", self._tables
-        n_of = Counter(frozenset(origins[sample]) for sample in of_tables or pooled)
+        n_of = Counter(frozenset(origins[sample]) for sample in pooled)
         common, n_samples = n_of.most_common(1)[0] if n_of else (frozenset[str](), 0)
+        if of_tables:
+            common, n_samples = frozenset().union(*(origins[sample] for sample in of_tables)), len(of_tables)
         if n_samples > 1 or of_tables:
-            names = some(sorted(short_names(common).values(), key=natural_key))
+            names = some(sorted(common if self._has_plates else short_names(common).values(), key=natural_key))
             yield text("summary-pooled-samples", n_samples=n_samples, names=names, kind=kind)
 
 

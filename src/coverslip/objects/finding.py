@@ -73,6 +73,8 @@ _LEAST_EVIDENCE = 0.1  # for bright or dark objects
 _FIRST_SMOOTHING = 1.5  # pixels, while the diameter is unknown
 _ENOUGH_CONTRAST, _MOST_SMOOTHING = 6.0, 4.0  # a noisy field is smoothed more, up to this number of pixels
 _NOISE_FLOOR = 0.002  # of the range of the signal; images without noise have noise 0
+_FEWEST = 5  # objects that determine the typical diameter
+_NO_DEBRIS = 1 / 3  # of the area of the first estimate, from which objects count for it
 _LEAST_PIXELS = 12  # of an object that counts for the typical diameter
 _OVERVIEW_PIXELS = 250_000
 _SAMPLE_PIXELS = 4_200_000  # a field of at most this many pixels is its own sample
@@ -486,7 +488,8 @@ def _typical_diameter(masks: list[Mask]) -> float:
     """Return the median diameter of the objects, as that of circles of the same area.
 
     The first estimate is the circle that fits in the piece with the median object pixel: one object even if two or
-    three touch, but more where many do. The pieces are then divided into objects of about this size.
+    three touch, but more where many do. The pieces are then divided into objects of about this size; those at the edge
+    of a mask, which may be cut, and debris do not count.
     """
     from scipy import ndimage
 
@@ -506,15 +509,18 @@ def _typical_diameter(masks: list[Mask]) -> float:
     order = np.argsort(radius)
     cumulative = np.cumsum(area[order])
     first = float(radius[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
-    divided = [np.empty(0, np.intp)]
+    divided = [np.empty(0)]
     for mask in masks:
         mask = _fill_holes(mask, math.pi * first**2)
         if mask.any() and not mask.all():
             objects, _ = _divide(mask.astype(np.int32), first, split=True)
-            divided.append(np.bincount(objects.ravel())[1:])
+            areas_of = np.bincount(objects.ravel()).astype(np.float64)
+            for edge in (objects[0], objects[-1], objects[:, 0], objects[:, -1]):
+                areas_of[edge] = 0  # the window may cut it
+            divided.append(areas_of[1:])
     area = np.concatenate(divided)
-    area = area[area >= max(_LEAST_PIXELS, _LEAST_AREA * math.pi * first**2)]
-    return 2 * math.sqrt(float(np.median(area)) / math.pi) if area.size else 2 * first
+    area = area[area >= _NO_DEBRIS * math.pi * first**2]
+    return 2 * math.sqrt(float(np.median(area)) / math.pi) if area.size >= _FEWEST else 2 * first
 
 
 # Objects
@@ -650,21 +656,26 @@ def _fill_holes(mask: Mask, typical_area: float | None) -> Mask:
         share = areas[number] / filled_area
         is_in_few = typical_area is not None and filled_area < _FEW * typical_area
         if not is_in_few and not _HOLE_SHARE[0] < share < _HOLE_SHARE[1]:
-            radius = ndimage.distance_transform_edt(np.pad(inside, 1)).max() - 0.5  # from pixel centers to the edge
-            is_round = areas[number] < _ROUND * math.pi * radius**2
-            is_convex = areas[number] > _SHAPED and _convexity(inside) > _CONVEX
-            is_hole[number] = share < _HOLE_SHARE[1] and (is_round or is_convex)
+            is_hole[number] = share < _HOLE_SHARE[1] and _is_round_or_convex(inside)
     filled: Mask = mask | is_hole[gaps]
     return filled
 
 
-def _convexity(mask: Mask) -> float:
-    """Return the share of the convex hull of the pixels that they fill."""
+def _is_round_or_convex(mask: Mask) -> bool:
+    """Return whether pixels nearly fill the circle that fits in them, or their convex hull."""
+    from scipy import ndimage
     from scipy.spatial import ConvexHull
 
-    y, x = np.nonzero(mask)
-    corners = np.concatenate([np.stack([y + dy, x + dx], axis=1) for dy in (0, 1) for dx in (0, 1)])
-    return len(y) / float(ConvexHull(corners).volume)
+    area = int(mask.sum())
+    radius = ndimage.distance_transform_edt(np.pad(mask, 1)).max() - 0.5  # from pixel centers to the edge
+    if area < _ROUND * math.pi * radius**2:
+        return True
+    if area <= _SHAPED:
+        return False
+    rows = np.flatnonzero(mask.any(axis=1))
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    corners = [np.stack([rows + below, columns], axis=1) for below in (0, 1) for columns in (first, last)]
+    return area > _CONVEX * float(ConvexHull(np.concatenate(corners)).volume)
 
 
 def _divide(regions: Labels, radius: float, split: bool) -> tuple[Labels, NDArray[np.int64]]:

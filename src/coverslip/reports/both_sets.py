@@ -24,7 +24,7 @@ def metrics_of_classes(run: Run, labels: Collection[str], group_of: Mapping[str,
     if not is_of_labels.any():
         reason = message("other-images-of-other-classes")
         return empty_evaluation(metrics.classes, split=metrics.split, primary=metrics.primary, reason=reason)
-    if is_of_labels.all():  # the metrics of exact probabilities, which the table rounds
+    if is_of_labels.all():  # the table rounds the probabilities
         return metrics
     pooled = _evaluated(metrics, predictions, is_of_labels, group_of)
     if metrics.folds is None:

@@ -91,7 +91,7 @@ image-not-predicted = Für dieses Bild ist keine Vorhersage möglich: { $reason 
 labels-of-other-classes = { $n_images ->
         [one] { $n_images } Bild hat ein Label, das es unter den Klassen dieses Klassifikators nicht gibt
        *[other] { $n_images } Bilder haben Labels, die es unter den Klassen dieses Klassifikators nicht gibt
-    } ({ $names }). Er ordnet sie einer seiner eigenen Klassen zu.
+    } ({ $names }). Er kann sie nur seinen eigenen Klassen zuordnen.
 
 training-images = Dieser Klassifikator wurde mit { $n_images ->
         [one] einem

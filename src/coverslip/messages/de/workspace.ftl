@@ -663,7 +663,7 @@ import-network-weights = { $weights } importieren.
 ## Studies
 
 study-folds-of-split = Die Bilder von { $name } haben reservierte Testdaten oder eine vorgegebene Aufteilung, denen eine Kreuzvalidierung nicht folgen würde
-    .do = Geben Sie die Testdaten bei den Bildern des Datensatzes frei, oder setzen Sie im Text des Plans folds auf 0.
+    .do = Geben Sie die Testdaten bei den Bildern des Datensatzes frei, oder öffnen Sie die Bilder ohne die Aufteilung.
 
 plan-of-other-images = Der Plan enthält Bilder eines Datensatzes, der nicht gewählt ist: { $path }
     .do = Wählen Sie auch diesen Datensatz. Der Plan nennt seinen Ordner oder seine Tabelle.

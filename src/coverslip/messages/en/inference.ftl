@@ -91,7 +91,7 @@ image-not-predicted = This image cannot be predicted: { $reason }
 labels-of-other-classes = { $n_images ->
         [one] { $n_images } image has a label that is no class
        *[other] { $n_images } images have labels that are no classes
-    } of this classifier ({ $names }). It assigns them to one of its own classes.
+    } of this classifier ({ $names }). It can assign them only to its own classes.
 
 training-images = { $n_images ->
         [one] { $n_images } of these images was

@@ -672,7 +672,7 @@ import-network-weights = Import { $weights }.
 ## Studies
 
 study-folds-of-split = The images of { $name } have a reserved test set or a predefined split, which cross-validation would not follow
-    .do = Release the test set at the images of the dataset, or set folds to 0 in the text of the plan.
+    .do = Release the test set at the images of the dataset, or open the images without the split.
 
 plan-of-other-images = The plan contains images of a dataset that is not chosen: { $path }
     .do = Choose this dataset as well. The plan gives its folder or table.

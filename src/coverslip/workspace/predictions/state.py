@@ -20,6 +20,7 @@ from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError, No
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
+from coverslip.inference.spot_check import EXCLUSIONS
 from coverslip.messages import Note, localized_note, note, text
 from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
 from coverslip.objects.table import Objects, is_objects_table
@@ -262,7 +263,7 @@ def _labels_of_other_classes(
         n_of = {
             label: n
             for label, n in row.summary["classes"].items()
-            if not any(plan.changes().get(label, label) in classes for plan in plans)
+            if label not in EXCLUSIONS and not any(plan.changes().get(label, label) in classes for plan in plans)
         }
         if n_of:
             n_images = sum(n_of.values())

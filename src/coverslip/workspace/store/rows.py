@@ -403,11 +403,9 @@ is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & image
 
 def has_predefined_split(connection: Connection, dataset_id: str) -> bool:
     """Return whether trainings on a dataset follow a split: that of its table, or the reserved test set."""
-    is_in_split = is_reserved_for_test | images.c.predefined_split.is_not(None)
-    return (
-        connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id, is_in_split)).first()
-        is not None
-    )
+    is_in_split = ~images.c.is_excluded & (is_reserved_for_test | images.c.predefined_split.is_not(None))
+    query = select(images.c.row_id).where(images.c.dataset_id == dataset_id, is_in_split)
+    return connection.execute(query).first() is not None
 
 
 def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:

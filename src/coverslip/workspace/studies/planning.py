@@ -265,7 +265,7 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
     with workspace.engine.connect() as connection:
         rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.dataset_ids]
         first_rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.pretraining_ids]
-        with_split = [row.name for row in rows if has_predefined_split(connection, row.id)]
+        with_split = {row.id for row in rows if has_predefined_split(connection, row.id)}
     if set(choices.pretraining_ids) & set(choices.dataset_ids):
         raise BadRecipe("pretraining-on-compared-dataset")
     all_rows = [*rows, *first_rows]
@@ -283,8 +283,9 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
             regimes=[name for choice in choices.initial_weights for name in _regimes_of(initial, choice)],
             more_regimes=[_pretraining_on(each, is_small=choices.is_small) for each in first_datasets],
         )
-    if plan.folds and with_split:
-        raise BadRecipe("study-folds-of-split", name=with_split[0])
+    for each in plan.datasets:
+        if plan.folds and any(dataset_of.get(path) in with_split for path in each.sources):
+            raise BadRecipe("study-folds-of-split", name=each.name)
     return plan, dataset_of
 
 

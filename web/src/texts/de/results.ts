@@ -306,8 +306,8 @@ export const results: typeof english = {
           : `${counts.images(n)} davon haben ein Label einer Klasse des Klassifikators. Diese Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     otherLabels: (n, names, areExcluded) =>
       plural(n, {
-        one: `${count(n)} weiteres Bild wird ${areExcluded ? 'ausgeschlossen' : 'ohne sein Label verwendet („none-of-these“ und „unusable“: ausgeschlossen)'}, weil der Klassifikator seine Klasse nicht hat: ${names}.`,
-        other: `${count(n)} weitere Bilder werden ${areExcluded ? 'ausgeschlossen' : 'ohne ihre Labels verwendet („none-of-these“ und „unusable“: ausgeschlossen)'}, weil der Klassifikator ihre Klassen nicht hat: ${names}.`,
+        one: `${count(n)} weiteres Bild wird ${areExcluded ? 'ausgeschlossen' : 'ohne sein Label verwendet, oder ausgeschlossen, wenn es „none-of-these“ oder „unusable“ ist'}, weil der Klassifikator seine Klasse nicht hat: ${names}.`,
+        other: `${count(n)} weitere Bilder werden ${areExcluded ? 'ausgeschlossen' : 'ohne ihre Labels verwendet, oder ausgeschlossen, wenn sie „none-of-these“ oder „unusable“ sind'}, weil der Klassifikator ihre Klassen nicht hat: ${names}.`,
       }),
     label: 'Bilder labeln',
     matching: 'Wie Bilder angeglichen werden, wenn viele unbekannt sind',

@@ -310,8 +310,8 @@ export const results = {
           : `${counts.images(n)} of them have a label of a class of the classifier. These labels choose the classifier, and show its accuracy there.`,
     otherLabels: (n: number, names: string, areExcluded: boolean) =>
       plural(n, {
-        one: `${count(n)} further image is ${areExcluded ? 'excluded' : 'used without its label (“none-of-these” and “unusable”: excluded)'}, because the classifier does not have its class: ${names}.`,
-        other: `${count(n)} further images are ${areExcluded ? 'excluded' : 'used without their labels (“none-of-these” and “unusable”: excluded)'}, because the classifier does not have their classes: ${names}.`,
+        one: `${count(n)} further image is ${areExcluded ? 'excluded' : 'used without its label, or excluded if it is “none-of-these” or “unusable”'}, because the classifier does not have its class: ${names}.`,
+        other: `${count(n)} further images are ${areExcluded ? 'excluded' : 'used without their labels, or excluded if these are “none-of-these” or “unusable”'}, because the classifier does not have their classes: ${names}.`,
       }),
     label: 'Label images',
     matching: 'How images are matched, if many are unfamiliar',
