@@ -397,6 +397,7 @@ def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) 
 @pytest.mark.exhaustive
 def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
+    shutil.rmtree(folder / CLASSES[0])
     dataset = open_images(lab.workspace, folder)
     first, second = ids_at(lab.workspace, dataset, (0, 1))
     set_labels(lab.workspace, dataset, ImageSelection(images=[first]), "of no classifier")
@@ -416,8 +417,10 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     rows = lab.client.get(f"{in_lists(path)}/rows?limit=9").json()["items"]
     assert {Path(row["path"]).relative_to(folder).as_posix(): row["label"] for row in rows} == expected
     assert labels_in_table() == expected
+    classes = [each.name for each in dataset_state(lab.workspace, dataset).classes]
     lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": "medium"})
     assert labels_in_table() == expected
+    assert [each.name for each in dataset_state(lab.workspace, dataset).classes] == classes  # none of the classifier's
     assert lab.client.delete(f"{API}/jobs/{prediction['id']}").status_code == 204
 
 

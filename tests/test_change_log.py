@@ -101,8 +101,8 @@ class Model:
         self.n_answers += 1
         when = 0 if is_checked else self.n_answers  # a label of the spot check is the same answer each time
         self.put(change, ("answer", row), None if label is None else (label, is_excluded, is_checked, when))
-        self.exclude_by_job(change, row, is_excluded=is_excluded)
         if label is not None and not is_excluded:
+            self.exclude_by_job(change, row, is_excluded=False)
             self.put(change, ("label", row), label)
             return
         of_job = []
@@ -112,6 +112,8 @@ class Model:
             of_job.append(cell)
         if of_job and of_job[0].after == self.values["label", row]:
             self.put(change, ("label", row), of_job[-1].before)
+        is_of_another_class = label == "none-of-these" and self.values["label", row] not in (*CLASSES, None)
+        self.exclude_by_job(change, row, is_excluded=is_excluded and not is_of_another_class)
 
     def exclude_by_job(self, change: Change, row: int, *, is_excluded: bool) -> None:
         key = ("exclusion", row)

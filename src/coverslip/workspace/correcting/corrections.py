@@ -510,7 +510,8 @@ def _answer_in_dataset(
 ) -> None:
     """Label or exclude images in their dataset, if they are still there, as a part of a change.
 
-    Images that were excluded in the gallery of the dataset stay excluded.
+    Images that were excluded in the gallery of the dataset stay excluded. An image that shows none of the classifier's
+    classes is not excluded if its label is another class of the dataset.
 
     Args:
         connection: a connection in a writing transaction.
@@ -526,17 +527,24 @@ def _answer_in_dataset(
         dataset = dataset_row(connection, job.dataset_id)
         listed = [image_in_dataset(connection, job, row_id) for row_id in row_ids]
         image_rows = [image for image in listed if image is not None]
-        is_excluded = isinstance(answer, Exclusion)
-        exclude_by_job(connection, dataset.id, image_rows, change_id, is_excluded=is_excluded, job_id=job.id)
         if answer is not None and not isinstance(answer, Exclusion):
-            add_classes(connection, dataset, job.choices["classes"])
-            dataset = dataset_row(connection, dataset.id)
+            exclude_by_job(connection, dataset.id, image_rows, change_id, is_excluded=False, job_id=job.id)
+            if not dataset.summary["classes"]:
+                add_classes(connection, dataset, job.choices["classes"])  # first labels: the keys of the classifier
+                dataset = dataset_row(connection, dataset.id)
             label_rows(connection, dataset, image_rows, answer, change_id, made_by=made_by)
             return
         for image in image_rows:
             label, is_changed = label_before(connection, image, job_id=job.id)
             if is_changed:
                 label_rows(connection, dataset, [image], label, change_id)
+        excluded = set[int]() if answer is None else {*image_rows}
+        if answer == Exclusion.NONE_OF_THESE:
+            labels = select(images.c.row_id).where(images.c.row_id.in_(among_integers(image_rows)))
+            are_of_others = images.c.label.is_not(None) & images.c.label.not_in(job.choices["classes"])
+            excluded -= set(connection.execute(labels.where(are_of_others)).scalars())
+        for is_excluded, rows in ((True, excluded), (False, {*image_rows} - excluded)):
+            exclude_by_job(connection, dataset.id, rows, change_id, is_excluded=is_excluded, job_id=job.id)
 
 
 def dataset_of(
