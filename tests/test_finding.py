@@ -284,6 +284,12 @@ def test_points_of_experts_lie_in_objects(shared_data: Callable[[str], Path]) ->
     assert (labels[points[:, 1], points[:, 0]] > 0).mean() > 0.9
 
 
+@pytest.mark.slow
+def test_a_large_white_cell_does_not_hide_the_red_cells_of_its_field(shared_data: Callable[[str], Path]) -> None:
+    field = read_pixels(shared_data("blood_bccd") / "EOSINOPHIL" / "BloodImage_00353.jpg").array
+    assert find_objects(field).n_objects >= 18  # 10 at twice the diameter of the red cells
+
+
 # Rubbish
 
 

@@ -1156,7 +1156,7 @@ comparison-mcnemar = Nur in { $first } richtig: { $n_first ->
         [one] { $n_second } Bild
        *[other] { $n_second } Bilder
     }{ $has_p ->
-        [true] {" "}(exakter McNemar-Test: p = { $p })
+        [true] {" "}(exakter McNemar-Test: p = { $p }; bei wenigen solchen Bildern genauer als das p der Genauigkeit in der Tabelle, das eine Näherung ist)
        *[false] . Der McNemar-Test gilt nicht für Bilder in Gruppen. Das p der Genauigkeit ist über Gruppen berechnet.
     }
 

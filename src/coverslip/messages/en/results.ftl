@@ -1156,7 +1156,7 @@ comparison-mcnemar = Correct in { $first } only: { $n_first ->
         [one] { $n_second } image
        *[other] { $n_second } images
     }{ $has_p ->
-        [true] {" "}(exact McNemar test: p = { $p })
+        [true] {" "}(exact McNemar test: p = { $p }; with few such images, it is more accurate than the p of accuracy in the table, which is an approximation)
        *[false] . McNemar's test does not apply to images in groups. The p of accuracy is over groups.
     }
 
