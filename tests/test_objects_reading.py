@@ -878,10 +878,14 @@ def test_databases_of_cellprofiler_are_read_like_its_tables(fields: Path, tmp_pa
         collected(fields, outlines=written(tmp_path / "broken.db", before[:900]))
 
 
-def test_positions_of_scikit_image_without_boxes_are_centers_of_pixels(fields: Path, tmp_path: Path) -> None:
-    table = written(tmp_path / "a.csv", "label,centroid-0,centroid-1\n3,14.5,19.5\n")
+@pytest.mark.parametrize("header", ["label,centroid-0,centroid-1", "index,axis-0,axis-1"])
+def test_positions_of_scikit_image_and_napari_are_centers_of_pixels(header: str, fields: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", f"{header}\n3,14.5,19.5\n")
     objects, _ = collected(fields, points=table, size_px=4)
+    assert list(objects.image_ids) == ["a.tif#3"]
     assert list(objects.outlines.wkt()) == ["POINT (20 15)"]
+    with refusing(BadDataset, "no-positions-in-table"):
+        collected(fields, points=written(tmp_path / "b.csv", "index,axis-0,axis-1,axis-2\n0,2,5,5\n"), size_px=4)
 
 
 @pytest.mark.parametrize(

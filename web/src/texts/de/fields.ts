@@ -141,6 +141,7 @@ export const fields: Texts['fields'] = {
       trackmate: 'Tabelle von TrackMate',
       ilastik: 'Tabelle von ilastik',
       'scikit-image': 'Tabelle von scikit-image',
+      napari: 'Tabelle von napari',
       pyclesperanto: 'Tabelle von pyclesperanto',
       omero: 'Tabelle von OMERO',
       'qupath-table': 'Tabelle von QuPath',

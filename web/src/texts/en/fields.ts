@@ -132,6 +132,7 @@ export const fields = {
       trackmate: 'a table of TrackMate',
       ilastik: 'a table of ilastik',
       'scikit-image': 'a table of scikit-image',
+      napari: 'a table of napari',
       pyclesperanto: 'a table of pyclesperanto',
       omero: 'a table of OMERO',
       'qupath-table': 'a table of QuPath',
