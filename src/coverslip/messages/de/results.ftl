@@ -264,7 +264,7 @@ verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder 
 verdict-next = Nächster Schritt: { $step }
 
 verdict-action = { $action ->
-        [adapt] Passen Sie ihn an Bilder von dort an, 20 davon mit Label (coverslip adapt RUN NEW_DATA --labels TABLE).
+        [adapt] Passen Sie ihn an Bilder von dort an, mindestens 20 davon mit Label (coverslip adapt RUN NEW_DATA --labels TABLE).
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Bilder“ oder coverslip label-errors RUN).
         [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ des Trainings oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
@@ -438,7 +438,7 @@ limit-groups-of-training = { $n_images ->
     .meaning = Testen Sie ihn mit Bildern anderer Patienten oder Objektträger.
 
 limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
-    .meaning = Passen Sie ihn an Bilder wie diese an, 20 davon mit Label.
+    .meaning = Passen Sie ihn an Bilder wie diese an, mindestens 20 davon mit Label.
 
 limit-external-test = { $is_useless ->
         [true] Bei Bildern wie denen von „{ $name }“ nicht verwenden.

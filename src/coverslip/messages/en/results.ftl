@@ -264,7 +264,7 @@ verdict-without-groups = No groups were given. If several images come from one p
 verdict-next = Next: { $step }
 
 verdict-action = { $action ->
-        [adapt] Adapt it to images from there, 20 of them with labels (coverslip adapt RUN NEW_DATA --labels TABLE).
+        [adapt] Adapt it to images from there, at least 20 of them with labels (coverslip adapt RUN NEW_DATA --labels TABLE).
         [check-labels] Check the suspected label errors (tab “Images”, or coverslip label-errors RUN).
         [choose-threshold] Choose another threshold (tab “Trust” of the training, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
@@ -438,7 +438,7 @@ limit-groups-of-training = { $n_images ->
     .meaning = Test it on images of other patients or slides.
 
 limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look different from all training images, so its predictions for them are not reliable.
-    .meaning = Adapt it to images like these, 20 of them with labels.
+    .meaning = Adapt it to images like these, at least 20 of them with labels.
 
 limit-external-test = { $is_useless ->
         [true] On images like those of “{ $name }”, do not use it.
