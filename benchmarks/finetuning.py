@@ -17,12 +17,14 @@ import random
 import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from _children import Done, succeeded
 from _records import Record
+from scipy.special import stdtrit
 
 RECORD = Record("Fine-tuning", ["src/coverslip/training"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
@@ -53,6 +55,15 @@ SETS = {
 }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Metrics on the test set of the instant classifier and after fine-tuning."""
+
+    f1: tuple[float, float]
+    loss: tuple[float, float]
+    n: int  # test images
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
@@ -68,9 +79,15 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for name in options.sets:
-        for seed in range(options.seeds):
-            for way, gain in one_row(name, SETS[name], seed, options.images, with_trained_head=options.trained_head):
-                gains[way].append(gain)
+        rows = [
+            one_row(name, SETS[name], seed, options.images, with_trained_head=options.trained_head)
+            for seed in range(options.seeds)
+        ]
+        for row in rows:
+            for way, measured in row.items():
+                gains[way].append((measured.f1[1] - measured.f1[0], measured.loss[1] - measured.loss[0]))
+        if options.sets != list(SETS):
+            record_set(name, [row["defaults"] for row in rows])
     if options.sets != list(SETS):
         RECORD.write("by dataset")
         return
@@ -91,31 +108,39 @@ def spread(gains: list[float]) -> str:
     return f"{statistics.mean(gains):+.4f} (standard error {error:.4f}, lowest {min(gains):+.3f})"
 
 
-def one_row(
-    name: str, images: Images, seed: int, n: int, *, with_trained_head: bool
-) -> list[tuple[str, tuple[float, float]]]:
-    """Train with each setting and print a row; return the gain in macro-F1 and the change in log loss."""
+def record_set(name: str, rows: Sequence[Measured]) -> None:
+    """Record the mean over seeds of each metric of a dataset, and the paired gain with an interval over seeds."""
+    instant, tuned = (statistics.mean(row.f1[k] for row in rows) for k in (0, 1))
+    seeds = f"{len(rows)} seeds, {min(row.n for row in rows)} to {max(row.n for row in rows)} test images"
+    RECORD.add("Macro-F1 after fine-tuning (instant)", round(tuned, 3), of=name, n=seeds, note=f"{instant:.3f}")
+    if len(rows) == 1:
+        return
+    gains = [row.f1[1] - row.f1[0] for row in rows]
+    reach = float(stdtrit(len(rows) - 1, 0.975)) * statistics.stdev(gains) / len(rows) ** 0.5
+    gain = statistics.mean(gains)
+    ends = (round(gain - reach, 3), round(gain + reach, 3))
+    RECORD.add("Gain in macro-F1", round(gain, 3), of=name, interval=ends, n=seeds)
+
+
+def one_row(name: str, images: Images, seed: int, n: int, *, with_trained_head: bool) -> dict[str, Measured]:
+    """Train with each setting and print a row; return the metrics by setting."""
     ways = {"defaults": ()} | ({"trained head": _TRAINED_HEAD} if with_trained_head else {})
     with tempfile.TemporaryDirectory() as folder:
         table = write_part(images, n, seed, Path(folder) / "images.csv")
         common = [str(table), *(("--group", images.group) if images.group else ())]
         settings = [f"seed={seed}", f"image_size={images.side_px}", "split.folds=0"]
         instant, _ = trained(common, [*settings, "stage=instant"], Path(folder) / "instant", Path(folder) / "cache")
-        gains = []
+        measured = {}
         for way, more in ways.items():
             run, done = trained(common, [*settings, *more], Path(folder) / way, Path(folder) / "cache")
-            f1, loss = (tuple(numbers(kind, metric) for kind in (instant, run)) for metric in ("macro_f1", "log_loss"))
+            f1, loss = ((numbers(instant, metric), numbers(run, metric)) for metric in ("macro_f1", "log_loss"))
             print(
                 f"| {name} | {seed} | {way} | {f1[0]:.3f} | {f1[1]:.3f} | {loss[0]:.3f} | {loss[1]:.3f} | "
                 f"{first_losses(run):.2f} | {done.processor_s:.0f} |",
                 flush=True,
             )
-            gains.append((way, (f1[1] - f1[0], loss[1] - loss[0])))
-            if not with_trained_head:
-                claim = "Macro-F1 after fine-tuning (instant)"
-                of = name if seed == 0 else f"{name}, seed {seed}"
-                RECORD.add(claim, round(f1[1], 3), of=of, n=n_test_images(run), note=f"{f1[0]:.3f}")
-    return gains
+            measured[way] = Measured(f1, loss, n_test_images(run))
+    return measured
 
 
 def write_part(images: Images, n: int, seed: int, table: Path) -> Path:
