@@ -223,6 +223,27 @@ def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", ap
     page.get_by_role("button", name="Exclude 3 duplicates").wait_for()
 
 
+def test_selected_images_are_excluded_and_one_of_them_is_included_in_the_viewer(
+    page: "Page", app_server: RunningApp
+) -> None:
+    dataset = f"datasets/{app_server.opened(write_cells(app_server.root / 'selected', 9))['id']}"
+    open_page(page, f"/{dataset}?tab=images")
+    page.get_by_role("gridcell").nth(0).click()
+    page.get_by_role("gridcell").nth(1).click(modifiers=["Shift"])
+    page.get_by_role("button", name="Exclude from training").click()
+    page.get_by_text("2 images are excluded.").wait_for()
+    assert app_server.get(dataset)["n_excluded"] == 2
+    page.get_by_role("gridcell").nth(0).dblclick()
+    viewer = page.get_by_role("dialog")
+    expect(viewer.get_by_text("Excluded: not counted")).to_be_visible()
+    viewer.get_by_role("button", name="Include").click()
+    expect(viewer.get_by_text("Excluded: not counted")).to_be_hidden()
+    assert app_server.get(dataset)["n_excluded"] == 1
+    viewer.get_by_role("button", name="Undo", exact=True).click()
+    expect(viewer.get_by_text("Excluded: not counted")).to_be_visible()
+    assert app_server.get(dataset)["n_excluded"] == 2
+
+
 def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solved(
     page: "Page", app_server: RunningApp
 ) -> None:
