@@ -67,7 +67,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
-    page.get_by_role("navigation", name="Show").get_by_role("link", name="All images 24").wait_for()
+    page.get_by_role("navigation", name="Show").get_by_role("link", name="All objects 24").wait_for()
     crops = page.get_by_role("gridcell", name=re.compile("^field"))
     crops.nth(23).wait_for()
     prediction = page.url.rpartition("/")[2].partition("?")[0]

@@ -1,5 +1,6 @@
 """The map of a dataset, in a browser: colors, clusters, the lasso, and labels of the selected images."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,13 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
         f"{in_lists(dataset)}/rows?limit=500",
         lambda body: {row["row_id"]: row["label"] for row in body["items"]} == labels,
     )
+    n_changed = sum(label != first for label in labels.values())
+    page.get_by_text(f"Selected: {n_changed}", exact=True).wait_for()
+    page.get_by_role("button", name="Exclude selected images").click()
+    options = page.get_by_label("Select a cluster").get_by_role("option")
+    options.filter(has_text="not selected").first.wait_for(state="attached")
+    sizes = [re.findall(r"^\d+: (\d+)|not selected: (\d+)", option) for option in options.all_inner_texts()[1:]]
+    assert sum(int(number) for size in sizes for pair in size for number in pair if number) == n
 
 
 def test_the_map_shows_labels_of_other_people_and_no_refused_label(page: "Page", app_server: RunningApp) -> None:

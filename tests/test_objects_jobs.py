@@ -19,7 +19,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets.index.folders import with_plan
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.events import ignore
+from coverslip.events import Event, Noted, ignore
 from coverslip.images.reader import ReadPlan
 from coverslip.objects.exporting import export_predicted, predicted_objects
 from coverslip.objects.finding import FinderSettings
@@ -329,6 +329,32 @@ def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from
     with refusing(CoverslipError, "watched-fields"):
         cs.watch(job / "run", job / "fields", out=tmp_path / "w.csv", device="cpu", quiet_seconds=0)
     assert not rows_of(tmp_path / "w.csv")
+
+
+def test_notes_of_several_fields_have_the_range_of_numbers_and_count_excluded_objects(tmp_path: Path) -> None:
+    y, x = np.mgrid[:240, :240]
+    (tmp_path / "fields").mkdir()
+    for k, radius in enumerate((1.6, 2.2)):
+        is_object = (np.hypot(y % 16 - 8, x % 16 - 8) < radius) & (np.hypot(y - 120, x - 120) > 30)
+        is_object |= np.hypot(y - 120, x - 120) < 15
+        tifffile.imwrite(tmp_path / "fields" / f"f{k}.tif", (is_object * 200).astype(np.uint8))
+    events: list[Event] = []
+    summary = cs.collect_objects(
+        tmp_path / "fields",
+        out=tmp_path / "o.csv",
+        finder="classical",
+        finder_settings=FinderSettings(objects="bright", largest=12),
+        emit=events.append,
+    )
+    notes = {each.code: each.parameters for each in events if isinstance(each, Noted)}
+    excluded = notes["finder-excluded"]
+    assert (excluded["n_excluded"], excluded["n_objects"]) == (2, summary.n_objects + 2)
+    of_fields = notes["finder-warning-of-fields"]
+    assert of_fields["n_fields"] == 2
+    assert of_fields["warning"]["code"] == "finder-small-objects"
+    diameter = of_fields["warning"]["parameters"]["diameter"]
+    assert diameter["code"] == "report-range"
+    assert 3 < diameter["parameters"]["low"] < diameter["parameters"]["high"] < 6.5
 
 
 @pytest.mark.slow

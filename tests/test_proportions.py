@@ -336,6 +336,7 @@ def test_a_table_for_other_programs_replaces_no_other_file(
         (each["sample"], each["condition"], each["n"]) for each in printed["samples"]
     }
     assert all(row["corrected"] == "" and row["reason"] for row in rows)  # no run was given
+    assert {row[name] for row in rows for name in ("raw_low", "raw_high")} == {""}
     assert main(command) == 0  # the same table may be replaced
     assert main([*command[:-1], str(table)]) == 1
     assert main([*command, "--control", "none"]) == 1

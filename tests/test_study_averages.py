@@ -13,12 +13,15 @@ from synthetic_runs import latency, written_study
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports.metric_rows import Estimate
+from coverslip.reports.reported import signed
 from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import names_by_size, seconds_per_image
 from coverslip.studies.plan import StudyPlan, plan_of
+from coverslip.studies.published import ArmDifference
 from coverslip.studies.report import result_of, study_sections
 from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
 from coverslip.studies.variants import NetworkLatency, StepDistance
@@ -153,6 +156,26 @@ def test_files_that_were_copied_or_stored_in_another_format_are_the_same_images(
     counted, (left_out,) = disjoint_datasets(["first", "cells", "others"], images_of_datasets(plan, trainings))
     assert counted == ["first", "others"]
     assert (left_out.dataset, left_out.n_common, left_out.n_images) == ("cells", 30, 30)
+
+
+@pytest.mark.parametrize(
+    ("interval", "significance"),
+    [((0.01, 0.33), "yes"), ((-0.01, 0.35), "no"), ((None, None), "unknown")],
+)
+def test_a_protocol_adds_something_only_if_the_difference_is_significant(
+    interval: tuple[float | None, float | None], significance: str
+) -> None:
+    difference = Metric(value=0.17, low=interval[0], high=interval[1])
+    of_protocol = ArmDifference(
+        dataset="cells", train_per_class=None, name="net", arm="A", reference="B", value=0.9, reference_value=0.73,
+        difference=difference,
+    )  # fmt: skip
+    study = replace(written_study(), arm_differences=[of_protocol])
+    low, high = (signed(end) for end in interval)
+    assert result_of(study) == text(
+        "study-result-arms", name="net", metric=METRICS[study.metric].title, dataset="cells", n=1, published="0.900",
+        honest="0.730", difference="+0.170", significance=significance, low=low, high=high, has_own=False, own="–",
+    )  # fmt: skip
 
 
 def test_the_result_of_a_study_is_a_sentence_for_each_dataset_with_the_largest_training_set() -> None:

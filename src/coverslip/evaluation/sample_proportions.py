@@ -346,14 +346,14 @@ def with_shown(samples: Sequence[SampleProportions], errors: ExpectedErrors | No
     """Return samples or conditions with the values to show.
 
     Args:
-        samples: whose shown values are counted ones.
+        samples: whose shown values are counted ones. Counts that cannot be corrected lose their interval.
         errors: expected of a single sample; None: not all samples are corrected, so that counted ones are compared.
     """
     return [
         replace(
             each,
             classes={
-                name: replace(of_class, shown=_shown(of_class, errors, is_single=each.n_samples == 1))
+                name: _with_shown(of_class, errors, is_single=each.n_samples == 1)
                 for name, of_class in each.classes.items()
             },
         )
@@ -361,16 +361,17 @@ def with_shown(samples: Sequence[SampleProportions], errors: ExpectedErrors | No
     ]
 
 
-def _shown(of_class: ClassProportion, errors: ExpectedErrors | None, *, is_single: bool) -> Metric:
+def _with_shown(of_class: ClassProportion, errors: ExpectedErrors | None, *, is_single: bool) -> ClassProportion:
     raw, corrected = of_class.raw, of_class.corrected
     if raw.value is None or corrected.low is None or corrected.high is None:
         # The interval of counts leaves out errors of the classifier, which are not known here.
-        return replace(raw, low=None, high=None, reason=raw.reason or corrected.reason)
+        counted = replace(raw, low=None, high=None)
+        return replace(of_class, raw=counted, shown=replace(counted, reason=raw.reason or corrected.reason))
     if errors is not None and (not is_single or errors.is_correction_better):
-        return corrected
+        return replace(of_class, shown=corrected)
     low, high = min(corrected.low, raw.value), max(corrected.high, raw.value)
     reason = message("summary-counts-are-compared" if errors is None else "summary-counts-are-closer")
-    return replace(corrected, value=raw.value, low=low, high=high, reason=reason)
+    return replace(of_class, shown=replace(corrected, value=raw.value, low=low, high=high, reason=reason))
 
 
 def has_corrections(proportions: Iterable[SampleProportions]) -> bool:

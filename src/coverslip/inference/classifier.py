@@ -362,7 +362,8 @@ class Classifier:
         while self._notes:
             emit(self._notes.pop(0))
         n = len(records)
-        emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
+        unit = "objects" if self.card.of_objects else "images"
+        emit(Progressed(stage="predicting", done=0, total=n, unit=unit))  # to prepare the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
@@ -385,7 +386,8 @@ class Classifier:
             if now - last_emitted > _SECONDS_BETWEEN_EVENTS or done == n:
                 last_emitted = now
                 stop.check()
-                emit(paced(stage="predicting", done=done, total=n, n=done - 1, seconds=now - first_row_at))
+                of_rows = paced(stage="predicting", done=done, total=n, n=done - 1, seconds=now - first_row_at)
+                emit(replace(of_rows, unit=unit))
         for each in differences.notes():
             emit(Noted.of(each))
 

@@ -19,7 +19,7 @@ from coverslip.images.formats import is_image_folder
 from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.images.zarr_labels import label_folders
-from coverslip.messages import Note, note
+from coverslip.messages import Message, Note, message, note
 from coverslip.notebooks import html_table
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with, finder_record
@@ -275,8 +275,8 @@ def objects_of_finder(
     _check_order_of_channels(names.fields, settings)
     builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "megapixels")
     n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
-    warnings: dict[str, tuple[Note, list[str]]] = {}
-    n_objects = n_read = 0
+    warnings: dict[str, list[tuple[str, Note]]] = {}
+    n_objects = n_excluded = n_read = 0
     origin = (FINDER, finder_record(finder, settings, measure=measure).as_text())
 
     def report_pixels(done: int, of_plane: int) -> None:
@@ -294,7 +294,8 @@ def objects_of_finder(
                 result = find_with(finder, pixels, of_field, size, report_pixels)
                 n_done += n_of_plane
                 for warning in result.warnings:
-                    warnings.setdefault(warning.code, (warning, []))[1].append(each.name)
+                    warnings.setdefault(warning.code, []).append((each.name, warning))
+                n_excluded += result.n_excluded
                 labels, traced = trace_labels(result.labels)
                 outlines.add_all(traced)
                 object_ids += map(str, labels.tolist())
@@ -308,23 +309,34 @@ def objects_of_finder(
         n_read += 1
         n_objects += len(object_ids)
         builder.add(replace(each, about=(*each.about, origin)), outlines.finish(), object_id=object_ids, t=times)
-    for warning, fields in warnings.values():
-        listed = some(dict.fromkeys(fields), 3)
-        n_warned = len(set(fields))
+    for of_code in warnings.values():
+        fields = dict.fromkeys(name for name, _ in of_code)
         emit(
             Noted.of(
                 note(
                     "finder-warning-of-fields",
-                    level=warning.level,
-                    n_fields=n_warned,
-                    fields=listed,
-                    warning=warning.message,
+                    level=of_code[0][1].level,
+                    n_fields=len(fields),
+                    fields=some(fields, 3),
+                    warning=_of_all([warning for _, warning in of_code]),
                 )
             )
         )
+    if n_excluded:
+        emit(Noted.of(note("finder-excluded", n_excluded=n_excluded, n_objects=n_excluded + n_objects)))
     if not n_objects:
         raise BadDataset("finder-without-objects", file=names.fields[0].path, n_fields=n_read)
     return builder.finish()
+
+
+def _of_all(warnings: Sequence[Note]) -> Message:
+    """Return the warning of several fields, with the range of each number."""
+    parameters = {
+        name: values[0] if len(set(values)) == 1 else message("report-range", low=min(values), high=max(values))
+        for name in warnings[0].parameters
+        if (values := [warning.parameters[name] for warning in warnings])
+    }
+    return message(warnings[0].code, **parameters)
 
 
 def objects_of_files(

@@ -137,7 +137,8 @@ def _within_limits(result: FinderResult, settings: FinderSettings, pixel_size_um
     warnings = result.warnings
     if 2 * int(of_size.max(initial=0)) < result.n_objects:
         warnings += (note("finder-limits", level="warning"),)
-    return replace(result, labels=labels, warnings=warnings)
+    n_excluded = result.n_objects - int(labels.max(initial=0))
+    return replace(result, labels=labels, warnings=warnings, n_excluded=n_excluded)
 
 
 def _checked(name: str, labels: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.int32]:

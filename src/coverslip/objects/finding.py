@@ -128,6 +128,7 @@ class FinderResult:
     labels: Labels  # (H, W): 0 is background; 1 to n are objects
     warnings: tuple[Note, ...]  # reasons why the objects may be wrong; empty if there is none
     settings: FinderSettings  # with the estimates of settings that were empty
+    n_excluded: int = 0  # objects outside the limits of size, or at the edge
 
     @property
     def n_objects(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coverslip.evaluation.comparison import ProcedureDifference
 from coverslip.evaluation.results import Metric
@@ -98,12 +98,18 @@ def _result_of_protocol(comparison: StudyComparison, of_protocol: Sequence[ArmDi
         published=number(headline.value),
         honest=number(headline.reference_value),
         difference=signed(difference.value),
-        has_interval=difference.low is not None,
+        significance=_significance(difference),
         low=signed(difference.low),
         high=signed(difference.high),
         has_own=recipe_value is not None,
         own=number(recipe_value),
     )
+
+
+def _significance(difference: Metric) -> Literal["yes", "no", "unknown"]:
+    if difference.low is None or difference.high is None:
+        return "unknown"
+    return "no" if difference.low <= 0 <= difference.high else "yes"
 
 
 def _result_of_networks(comparison: StudyComparison, part: DatasetComparison) -> str:

@@ -138,13 +138,12 @@ export class Labeling {
     await unsavedUntil(done);
   }
 
-  /** Undo or redo the last change of this tab, and go to its first image. */
+  /** Undo or redo the last change of this tab, and select its images. */
   async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeNotice();
     this.nChanging += 1;
-    const [first] = await this.listed.sequential(() => this.#apply(by)).finally(() => (this.nChanging -= 1));
-    const index = first === undefined ? -1 : this.listed.indexOf(first);
-    if (index >= 0) this.listed.go(index);
+    const rows = await this.listed.sequential(() => this.#apply(by)).finally(() => (this.nChanging -= 1));
+    this.listed.goToAll(rows);
   }
 
   /** Act on a key. The result is whether the key has a meaning. */

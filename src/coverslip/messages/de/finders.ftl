@@ -25,6 +25,8 @@ finder-crowded = Objekte bedecken { $percent } % des Gesichtsfelds. Objekte, di
 
 finder-limits = Die Größengrenzen schließen mehr als die Hälfte der Objekte aus.
 
+finder-excluded = { $n_excluded } von { $n_objects } gefundenen Objekten sind ausgeschlossen, weil sie außerhalb der Größengrenzen liegen oder, falls diese ausgeschlossen sind, den Rand ihres Gesichtsfelds berühren.
+
 finder-small-objects = Objekte sind nur { $diameter } Pixel breit. Ihre Umrisse sind unsicher.
 
 finder-tissue = { $percent } % des Gesichtsfelds haben die Farben von Hämatoxylin und Eosin. Die Objektsuche eignet sich nicht für Gewebeschnitte: Verwenden Sie die Objekte eines Programms für Histologie.

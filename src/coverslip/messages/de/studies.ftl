@@ -427,13 +427,14 @@ study-method = korrigierter t-Test für wiederholte Aufteilungen (Nadeau und Ben
 
 study-error-rates = In simulierten Studien mit fünf Folds und ohne wahren Unterschied findet der gepaarte t-Test in 6 % bis 8 % der Studien einen signifikanten Unterschied, der Bootstrap in 19 % bis 21 % und der korrigierte Test in 2 %.
 
-study-result-arms = { $metric } von { $name } auf { $dataset }: { $published } mit Rezept und Protokoll der Publikation{ $n ->
+study-result-arms = { $metric } von { $name } auf den zusammengefassten Testbildern von { $dataset }: { $published } mit Rezept und Protokoll der Publikation{ $n ->
         [one] {""}
        *[other] {" "}(das beste von { $n } Ergebnissen)
-    }, { $honest } ohne die Abkürzungen des Protokolls. Das Protokoll macht { $difference } aus{ $has_interval ->
-        [true] {" "}(95-%-KI { $low } bis { $high })
-       *[false] {""}
-    }.{ $has_own ->
+    }, { $honest } ohne die Abkürzungen des Protokolls. { $significance ->
+        [yes] Das Protokoll macht { $difference } aus (95-%-KI { $low } bis { $high }).
+        [no] Der Unterschied, { $difference } (95-%-KI { $low } bis { $high }), ist nicht statistisch signifikant.
+       *[unknown] Der Unterschied ist { $difference }, ohne Konfidenzintervall.
+    }{ $has_own ->
         [true] {" "}Das Rezept von coverslip ergibt { $own }.
        *[false] {""}
     }

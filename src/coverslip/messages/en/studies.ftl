@@ -427,13 +427,14 @@ study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the com
 
 study-error-rates = In simulated studies with five folds and no true difference, the paired t test finds a significant difference in 6% to 8% of the studies, the bootstrap in 19% to 21%, and the corrected test in 2%.
 
-study-result-arms = { $metric } of { $name } on { $dataset }: { $published } with the recipe and protocol of the publication{ $n ->
+study-result-arms = { $metric } of { $name } on the pooled test images of { $dataset }: { $published } with the recipe and protocol of the publication{ $n ->
         [one] {""}
        *[other] {" "}(the best of { $n } results)
-    }, { $honest } without the shortcuts of the protocol. The protocol adds { $difference }{ $has_interval ->
-        [true] {" "}(95% CI { $low } to { $high })
-       *[false] {""}
-    }.{ $has_own ->
+    }, { $honest } without the shortcuts of the protocol. { $significance ->
+        [yes] The protocol adds { $difference } (95% CI { $low } to { $high }).
+        [no] The difference, { $difference } (95% CI { $low } to { $high }), is not statistically significant.
+       *[unknown] The difference is { $difference }, without a confidence interval.
+    }{ $has_own ->
         [true] {" "}The recipe of coverslip gives { $own }.
        *[false] {""}
     }

@@ -142,6 +142,15 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     this.onshow(index);
   }
 
+  /** Select the listed ones of these row ids, and go to the first; in the viewer, open it. */
+  goToAll(rows: readonly number[]): void {
+    const wanted = new Set(rows);
+    const indices = [...(this.rows ?? []).keys()].filter((index) => wanted.has(this.rows![index]!));
+    if (!indices.length) return;
+    this.go(indices[0]!);
+    this.selection = { ...this.selection, indices: new Set(indices) };
+  }
+
   /** Go to the image after the selected or open one. */
   advance(): void {
     if (this.viewed !== null) this.turn(1);

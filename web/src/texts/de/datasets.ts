@@ -590,10 +590,10 @@ export const datasets: Texts['datasets'] = {
     cluster: (k) => `Cluster ${count(k)}`,
     selectCluster: 'Cluster auswählen',
     choose: 'Wählen …',
-    clusterOption: (k, n, nUnlabeled, label, nLabel) =>
+    clusterOption: (k, n, nUnlabeled, label, nLabel, nOthers) =>
       `${count(k)}: ${counts.images(n)}, ${count(nUnlabeled)} ohne Klasse${
         label === null ? '' : `, ${count(nLabel)} ${label}`
-      }`,
+      }${nOthers ? `; nicht ausgewählt: ${count(nOthers)} aus dem Testset oder ausgeschlossen` : ''}`,
     lasso: 'Lasso',
     lassoHelp: 'Umfahren Sie Punkte, um ihre Bilder auszuwählen. Umschalt + Ziehen hat dieselbe Wirkung.',
     points: (n) =>

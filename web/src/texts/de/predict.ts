@@ -3,6 +3,7 @@ import type { Texts } from '../en';
 import { count, percentageUpTo, plural } from '../language';
 import { micrometers, score } from '../numbers';
 import { counts } from './counts';
+import { fields } from './fields';
 import { dative } from './dative';
 import { imageChanges } from './results';
 
@@ -201,11 +202,11 @@ export const predict: Texts['predict'] = {
     countedKey: 'Probe: gezählter Anteil',
     correctedValue: 'Um Fehler des Klassifikators korrigiert',
     meanKey: (isCorrected, hasInterval) =>
-      `Mittelwert der Proben${isCorrected ? ', korrigiert' : ''}, ${hasInterval ? 'mit seinem 95-%-Konfidenzintervall' : 'ohne Intervall'}`,
+      `Mittelwert der Proben${isCorrected ? ', korrigiert' : ''}${hasInterval ? ', mit seinem 95-%-Konfidenzintervall' : ''}`,
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
-    counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
-      `Gezählt: ${counts.images(n)}${nUncertain + nUnfamiliar ? `, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen` : ''}. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
+    counted: (areObjects, n, nUncertain, nUnfamiliar, nUnreadable) =>
+      `Gezählt: ${areObjects ? fields.objects(n) : counts.images(n)}${nUncertain + nUnfamiliar ? `, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen` : ''}. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     repeated: (n) =>
       plural(n, {
         one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,
@@ -254,7 +255,8 @@ export const predict: Texts['predict'] = {
     nameOf: (condition) => `Name der Bedingung ${condition}`,
     noValue: (isCounted, reason) => `${isCounted ? 'nicht korrigiert' : 'kein Wert'}: ${reason}`,
     assumption: 'Was die Korrektur voraussetzt',
-    unknownKey: 'ohne Balken: kein Intervall oder eines breiter als 0,8',
+    unknownKey:
+      'ohne Balken oder Band: kein Intervall oder eines breiter als 0,8, das nur in den Tabellen steht',
     trust: 'Ist darauf Verlass?',
     corrections: (n) =>
       n === 1
@@ -265,7 +267,9 @@ export const predict: Texts['predict'] = {
     blockHelp:
       'Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein. Bedingungen werden dann innerhalb der Blöcke verglichen.',
     clear: 'Alle Bedingungen entfernen',
-    nImages: 'Bilder',
+    n: (areObjects) => (areObjects ? 'Objekte' : 'Bilder'),
+    across: (hasConditions, areObjects) =>
+      hasConditions ? 'Bedingung (n: Proben)' : `Probe (n: ${areObjects ? 'Objekte' : 'Bilder'})`,
     decided: 'Als Klasse entschieden',
     raw: 'Gezählter Anteil',
     interval: '95-%-KI des Anteils',
@@ -456,9 +460,9 @@ export const predict: Texts['predict'] = {
   toDataset: 'Korrigierte Labels im Datensatz',
   toDatasetHelp: 'coverslip speichert Ihre Korrekturen als Labels im Datensatz dieser Bilder.',
   created: 'Aus Ihren Korrekturen wurde ein Datensatz angelegt.',
-  show: 'Bilder anzeigen',
+  show: (areObjects) => (areObjects ? 'Objekte anzeigen' : 'Bilder anzeigen'),
   predictedAs: 'Entscheidung des Klassifikators',
-  all: 'Alle Bilder',
+  all: (areObjects) => (areObjects ? 'Alle Objekte' : 'Alle Bilder'),
   review: 'Zu prüfen',
   corrected: 'Geprüft',
   excludedImages: 'Ausgeschlossen',
@@ -470,7 +474,7 @@ export const predict: Texts['predict'] = {
   unreadable: 'Nicht lesbar',
   decisions: { uncertain: 'unsicher', unfamiliar: 'ungewohnt', unreadable: 'nicht lesbar' },
   reviewHelp: (uncertainBelow) =>
-    `Für diese Bilder trifft der Klassifikator keine Entscheidung: Sie sind ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit ihrer vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Unter „Alle Bilder“ sind alle anderen Bilder nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
+    `Hier trifft der Klassifikator keine Entscheidung: Diese sind ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit ihrer vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Die Liste mit allen ist nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
   reviewLeft: (n) =>
     `Noch ${plural(n, { one: `${count(n)} Bild ist`, other: `${count(n)} Bilder sind` })} zu prüfen. Geprüfte Bilder bleiben hier, bis Sie diese Liste erneut öffnen.`,
   thresholds: {

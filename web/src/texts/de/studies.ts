@@ -102,7 +102,8 @@ export const studies: Texts['studies'] = {
     time: {
       estimate: 'Dauer schätzen',
       help: 'Baut jedes Netz auf und misst einige Schritte. Das dauert Sekunden bis Minuten und trainiert nichts.',
-      total: (time) => `Etwa ${time} für alle Trainings.`,
+      total: (time, nTimed, n) =>
+        `Etwa ${time} für ${nTimed < n ? `${count(nTimed)} von ${counts.trainings(n)}` : 'alle Trainings'}.`,
       basis:
         'Gemessen auf diesem Rechner, wenn sonst nichts läuft. Frühes Stoppen (Early Stopping) kann Trainings verkürzen.',
       unknown: (n) =>
@@ -222,7 +223,14 @@ export const studies: Texts['studies'] = {
       C: 'Rezept von coverslip',
     },
     otherArm: 'wie im Plan',
-    key: 'Große Punkte: Mittelwerte. Kleine Punkte: einzelne Trainings. Balken: 95-%-Konfidenzintervalle, wenn die Studie beendet ist.',
+    key: (hasBars, hasEnded, hasArms) =>
+      `Große Punkte: Mittelwerte über Aufteilungen. Kleine Punkte: einzelne Trainings. ${
+        hasBars
+          ? 'Balken: 95-%-Konfidenzintervalle.'
+          : hasEnded
+            ? 'Keine Konfidenzintervalle: zu wenige Aufteilungen oder gleiche Werte.'
+            : 'Konfidenzintervalle folgen, wenn die Studie beendet ist.'
+      }${hasEnded && hasArms ? ' Der Satz oben gilt für die zusammengefassten Testbilder, daher können seine Werte von diesen Mittelwerten abweichen.' : ''}`,
     notes: 'Unterschiede zur Publikation',
     plan: 'Plan',
   },

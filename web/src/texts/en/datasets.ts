@@ -564,10 +564,17 @@ export const datasets = {
     cluster: (k: number) => `Cluster ${count(k)}`,
     selectCluster: 'Select a cluster',
     choose: 'Choose…',
-    clusterOption: (k: number, n: number, nUnlabeled: number, label: string | null, nLabel: number) =>
+    clusterOption: (
+      k: number,
+      n: number,
+      nUnlabeled: number,
+      label: string | null,
+      nLabel: number,
+      nOthers: number,
+    ) =>
       `${count(k)}: ${plural(n, { one: `${count(n)} image`, other: `${count(n)} images` })}, ${count(nUnlabeled)} without a class${
         label === null ? '' : `, ${count(nLabel)} ${label}`
-      }`,
+      }${nOthers ? `; not selected: ${count(nOthers)} of the test set or excluded` : ''}`,
     lasso: 'Lasso',
     lassoHelp: 'Draw around points to select their images. Shift + drag has the same effect.',
     points: (n: number) => `Map with ${count(n)} points. The list beside it has the same images, by cluster.`,

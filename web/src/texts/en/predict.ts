@@ -1,6 +1,7 @@
 import type { ClassifierCard, JoinCounts } from '../../api/predictions';
 import type { ImageChanges } from '../../api/runs';
 import { counts } from './counts';
+import { fields } from './fields';
 import { count, percentageUpTo, plural } from '../language';
 import { micrometers, score } from '../numbers';
 import { imageChanges } from './results';
@@ -195,11 +196,11 @@ export const predict = {
     countedKey: 'Sample: counted proportion',
     correctedValue: 'Corrected for errors of the classifier',
     meanKey: (isCorrected: boolean, hasInterval: boolean) =>
-      `Mean of the samples${isCorrected ? ', corrected' : ''}, ${hasInterval ? 'with its 95% confidence interval' : 'without an interval'}`,
+      `Mean of the samples${isCorrected ? ', corrected' : ''}${hasInterval ? ', with its 95% confidence interval' : ''}`,
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
-    counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
-      `Counted: ${counts.images(n)}${nUncertain + nUnfamiliar ? `, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities` : ''}. Not counted: ${count(nUnreadable)} unreadable.`,
+    counted: (areObjects: boolean, n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
+      `Counted: ${areObjects ? fields.objects(n) : counts.images(n)}${nUncertain + nUnfamiliar ? `, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities` : ''}. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
       plural(n, {
         one: `${count(n)} row lists an image again. It counts once.`,
@@ -248,7 +249,7 @@ export const predict = {
     nameOf: (condition: string) => `Name of the condition ${condition}`,
     noValue: (isCounted: boolean, reason: string) => `${isCounted ? 'not corrected' : 'no value'}: ${reason}`,
     assumption: 'What the correction assumes',
-    unknownKey: 'no bar: no interval, or one wider than 0.8',
+    unknownKey: 'no bar or band: no interval, or one wider than 0.8, which only the tables state',
     trust: 'Can you rely on this?',
     corrections: (n: number) =>
       n === 1
@@ -259,7 +260,9 @@ export const predict = {
     blockHelp:
       'If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block. Conditions are then compared within blocks.',
     clear: 'Remove all conditions',
-    nImages: 'Images',
+    n: (areObjects: boolean): string => (areObjects ? 'Objects' : 'Images'),
+    across: (hasConditions: boolean, areObjects: boolean) =>
+      hasConditions ? 'Condition (n: samples)' : `Sample (n: ${areObjects ? 'objects' : 'images'})`,
     decided: 'Decided as the class',
     raw: 'Counted proportion',
     interval: '95% CI of the proportion',
@@ -445,9 +448,9 @@ export const predict = {
   toDataset: 'Corrected labels in the dataset',
   toDatasetHelp: 'coverslip saves your corrections as labels in the dataset of these images.',
   created: 'A dataset was created from your corrections.',
-  show: 'Show images',
+  show: (areObjects: boolean): string => (areObjects ? 'Show objects' : 'Show images'),
   predictedAs: 'Decision of the classifier',
-  all: 'All images',
+  all: (areObjects: boolean): string => (areObjects ? 'All objects' : 'All images'),
   review: 'Needs review',
   corrected: 'Reviewed',
   excludedImages: 'Excluded',
@@ -462,7 +465,7 @@ export const predict = {
     string
   >,
   reviewHelp: (uncertainBelow: string | null) =>
-    `The classifier abstained on these images: they are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or the probability of their predicted class is below ${uncertainBelow}`}. Under “All images”, all other images are sorted by probability, lowest first.`,
+    `The classifier abstained here: these are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or the probability of their predicted class is below ${uncertainBelow}`}. The list of all is sorted by probability, lowest first.`,
   reviewLeft: (n: number) =>
     `${plural(n, { one: `${count(n)} image still needs review`, other: `${count(n)} images still need review` })}. Reviewed images stay here until you open this list again.`,
   thresholds: {

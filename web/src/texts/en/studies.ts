@@ -97,7 +97,8 @@ export const studies = {
     time: {
       estimate: 'Estimate the time',
       help: 'Builds each network and measures some steps. This takes seconds to minutes, and trains nothing.',
-      total: (time: string) => `About ${time} for all trainings.`,
+      total: (time: string, nTimed: number, n: number) =>
+        `About ${time} for ${nTimed < n ? `${count(nTimed)} of ${counts.trainings(n)}` : 'all trainings'}.`,
       basis: 'Measured on this computer, if nothing else runs. Early stopping can end trainings sooner.',
       unknown: (n: number) =>
         plural(n, {
@@ -215,7 +216,14 @@ export const studies = {
       C: 'recipe of coverslip',
     } as Readonly<Record<string, string>>,
     otherArm: 'as in the plan',
-    key: 'Large dots: means. Small dots: single trainings. Bars: 95% confidence intervals, when the study has ended.',
+    key: (hasBars: boolean, hasEnded: boolean, hasArms: boolean) =>
+      `Large dots: means over splits. Small dots: single trainings. ${
+        hasBars
+          ? 'Bars: 95% confidence intervals.'
+          : hasEnded
+            ? 'No confidence intervals: too few splits, or equal values.'
+            : 'Confidence intervals follow when the study has ended.'
+      }${hasEnded && hasArms ? ' The sentence above is about pooled test images, so its values can differ from these means.' : ''}`,
     notes: 'Differences from the publication',
     plan: 'Plan',
   },

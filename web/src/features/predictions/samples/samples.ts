@@ -23,6 +23,7 @@ function pointOf(summary: Summary, sample: SampleProportions, name: string, labe
   return [
     {
       name: label,
+      n: sample.n,
       value: shown.value,
       low: isKnown ? (shown.low ?? null) : null,
       high: isKnown ? (shown.high ?? null) : null,
@@ -37,11 +38,17 @@ export function strips(summary: Summary, name: string, unnamed: string): Strip[]
     samples.flatMap((sample) => pointOf(summary, sample, name, sample.sample ?? ''));
   if (!hasConditions(summary)) {
     const { samples } = summary;
-    if (samples.length > MOST_NAMED) return [{ name: '', points: points(samples), mean: null }];
-    return samples.map((sample) => ({ name: sample.sample ?? '', points: points([sample]), mean: null }));
+    if (samples.length > MOST_NAMED) return [{ name: '', n: null, points: points(samples), mean: null }];
+    return samples.map((sample) => ({
+      name: sample.sample ?? '',
+      n: sample.n,
+      points: points([sample]),
+      mean: null,
+    }));
   }
   return summary.conditions.map((condition) => ({
     name: condition.condition ?? unnamed,
+    n: condition.n_samples,
     points: points(summary.samples.filter((sample) => sample.condition === condition.condition)),
     mean:
       condition.condition === null
