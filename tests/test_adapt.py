@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,7 @@ from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_ru
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run
 
+CLASSES = ("small", "medium", "large")
 RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}, "decide_by": "roc"}
 
 
@@ -139,6 +141,37 @@ def test_labels_without_a_class_exclude_their_images_like_none_of_these(parent: 
 
 
 @pytest.mark.slow
+def test_images_that_a_table_excludes_are_left_out(parent: Run, new: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    shutil.copytree(new, folder)
+    files = sorted(folder.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
+    shutil.copy(files[0], folder / "copy_090.png")  # one of two equal images is excluded: the other one stays
+    rows = [
+        (str(file), CLASSES[i % 3] if i < 30 else "", "excluded" if 30 <= i < 45 else "")
+        for i, file in enumerate(files)
+    ]
+    rows.append((str(folder / "copy_090.png"), "", "excluded"))
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    events = list[Event]()
+    record = cs.adapt(parent, folder, table, out=tmp_path / "of_folder", device="cpu", emit=events.append)
+    assert (record.n_images, record.n_labels, record.n_excluded) == (75, 30, 16)
+    (exclusion,) = [each for each in events if isinstance(each, Noted) and each.code == "adapt-excluded-images"]
+    assert exclusion.parameters["n_images"] == 16
+    # The same if the images are those of the table, and without labels.
+    assert cs.adapt(parent, table, table, out=tmp_path / "of_table", device="cpu", emit=events.append) == record
+    arguments = ["adapt", str(parent.folder), str(table), f"--out={tmp_path / 'unchecked'}", "--device=cpu"]
+    assert main(arguments) == 0
+    unchecked = cs.open_run(tmp_path / "unchecked").adaptation
+    assert unchecked is not None
+    assert (unchecked.n_images, unchecked.n_labels, unchecked.n_excluded) == (75, 0, 16)
+    assert "adapt-excluded-images" in (tmp_path / "unchecked" / "events.jsonl").read_text()
+    of_folder, of_table = preview_matching(parent, folder, table), preview_matching(parent, table)
+    assert (of_folder.at_home, of_folder.there) == (of_table.at_home, of_table.there)
+
+
+@pytest.mark.slow
 def test_labels_that_the_recipe_renames_are_of_the_new_class(new: Path, tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 90, ground=(0.25, 0.25, 0.3))
     classes = {"rename": {"medium": "middle"}}
@@ -228,7 +261,7 @@ def test_images_that_are_not_stained_keep_their_intensities(
 ) -> None:
     """Gray images, and colors on a dark ground."""
     new = write_cells(tmp_path / "new", 60, channels=channels, ground=ground, is_sorted=False, seed=4)
-    preview = preview_matching(parent, new, ["stain"])
+    preview = preview_matching(parent, new, parts=["stain"])
     assert (preview.at_home.stain, preview.there) == (False, Matching())
     np.testing.assert_array_equal(preview.pictures[1], preview.pictures[2])
 

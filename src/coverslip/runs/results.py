@@ -245,7 +245,9 @@ class AdaptationRecord(Document):
     parent: str
     """Fingerprint of the classifier that was adapted."""
     n_images: int
-    """Readable images of the other laboratory that no label excludes."""
+    """Readable images of the other laboratory that are not excluded."""
+    n_excluded: int = 0
+    """Images that are left out, because a table or a label excludes them."""
     n_unfamiliar: int | None
     """Of these, unfamiliar ones to the classifier that was adapted; null: it cannot tell."""
     has_shift: bool
