@@ -171,5 +171,11 @@ def test_excluded_images_take_no_part(client: TestClient, workspace: Workspace, 
 def test_what_is_refused_is_said(client: TestClient, workspace: Workspace, run: str) -> None:
     assert client.post(f"{API}/runs/none/adaptations", json={"dataset_id": "none"}).status_code == 404
     few = open_images(workspace, write_cells(workspace.roots[0] / "few", 6, is_sorted=False), is_labeled=False)
-    job = adapted(client, run, few)
-    assert (job["state"], job["error"]["code"]) == ("failed", "adapt-few-images")
+    # That it is an adaptation, with one split of the first images, is known before it begins.
+    folds = trained_here(
+        workspace, client.get(f"{API}/jobs/{run}").json()["dataset_id"], RECIPE | {"split": {"folds": 2}}, "Folds"
+    )
+    queued = client.post(f"{API}/runs/{folds}/adaptations", json={"dataset_id": few}).json()
+    assert (queued["is_adapted"], queued["n_folds"]) == (True, 0)
+    job = ended(client, queued["id"], 300)
+    assert (job["is_adapted"], job["state"], job["error"]["code"]) == (True, "failed", "adapt-few-images")
