@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -98,6 +99,18 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     decided = {Path(row.path).name: row.predicted for row in cs.load_classifier(parent, device="cpu").predict(new)}
     assert sum(decided[name] == label for name, label in truth_of.items()) == record.n_right_before
     assert (record.low or 0) < record.n_right / 30 <= (record.high or 0)
+    matrix = np.array(record.confusion_matrix)  # of the labels, by cross-validation
+    names = cs.open_run(tmp_path / "adapted").metrics.classes
+    assert dict(zip(names, matrix.sum(axis=1).tolist(), strict=True)) == Counter(truth_of.values())
+    assert matrix.trace() == record.n_right
+    report = (tmp_path / "adapted" / "report.html").read_text()
+    assert all(
+        f"{name} ({n})" in report
+        for row in matrix - np.diag(matrix.diagonal())
+        for name, n in zip(names, row, strict=True)
+        if n
+    )
+    assert text("report-title-adapted") in report
     run = cs.open_run(tmp_path / "adapted")
     assert run.card is not None
     assert run.card.is_checked

@@ -32,6 +32,7 @@ from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import DecisionRule, decided_classes
 from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.ood import (
     FeatureStatistics,
     directions_for,
@@ -494,7 +495,8 @@ class _Adaptation:
                 return _calibrated(self.first.card, choice.logits, label[some], rule) if has_shift else self.first.card
             return _calibrated(card, choice.logits, label[some], rule)
 
-        choice, is_right = candidates.choose(order, np.arange(m)), candidates.estimate(order, deciding)
+        choice, decided = candidates.choose(order, np.arange(m)), candidates.estimate(order, deciding)
+        is_right = decided == label
         n_right, n_independent = int(is_right.sum()), float(m)
         if self.record.n_groups is not None:
             n_independent = pooled_counts(Votes.of(np.stack([is_right, ~is_right], axis=1), units.tolist())).n
@@ -505,6 +507,7 @@ class _Adaptation:
                 "candidates": choice.candidates,
                 "n_right_before": int(was_right.sum()),
                 "n_right": n_right,
+                "confusion_matrix": tuple(map(tuple, confusion_matrix(label, decided, candidates.n_classes).tolist())),
                 "low": low,
                 "high": high,
             }
@@ -766,22 +769,20 @@ class _Candidates:
         best = max(order, key=lambda name: (n_right[name], -order.index(name)))
         return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
 
-    def estimate(
-        self, order: Sequence[CandidateName], deciding: Callable[[_Choice, Ints], ClassifierCard]
-    ) -> npt.NDArray[np.bool_]:
-        """Return which labels the whole procedure predicts right without them: the choice, the fit and the decision.
+    def estimate(self, order: Sequence[CandidateName], deciding: Callable[[_Choice, Ints], ClassifierCard]) -> Ints:
+        """Return the class that the whole procedure of choice, fit and decision decides for each label without it.
 
         Args:
             order: as of `choose`.
             deciding: returns the card that decides after a choice by some of the labels.
         """
-        is_right, fold = np.zeros(len(self.label), bool), _folds(self.label, self.units, _N_FOLDS)
+        decided, fold = np.empty_like(self.label), _folds(self.label, self.units, _N_FOLDS)
         for k in np.unique(fold):
             others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
             choice = self.choose(order, others)
             logits = self._logits_of(choice.name, others, held_out)
-            is_right[held_out] = _decided(deciding(choice, others), logits) == self.label[held_out]
-        return is_right
+            decided[held_out] = _decided(deciding(choice, others), logits)
+        return decided
 
     def ood(self, predicted: Ints, images: _Images) -> tuple[FeatureStatistics, OodThreshold]:
         """Return the feature statistics of both laboratories, and the limit beyond which images are unfamiliar."""
