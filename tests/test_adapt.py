@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +25,7 @@ from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_ru
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run
 
+CLASSES = ("small", "medium", "large")
 RECIPE = {"stage": "instant", "image_size": 48, "split": {"folds": 0}, "decide_by": "roc"}
 
 
@@ -96,6 +99,18 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     decided = {Path(row.path).name: row.predicted for row in cs.load_classifier(parent, device="cpu").predict(new)}
     assert sum(decided[name] == label for name, label in truth_of.items()) == record.n_right_before
     assert (record.low or 0) < record.n_right / 30 <= (record.high or 0)
+    matrix = np.array(record.confusion_matrix)  # of the labels, by cross-validation
+    names = cs.open_run(tmp_path / "adapted").metrics.classes
+    assert dict(zip(names, matrix.sum(axis=1).tolist(), strict=True)) == Counter(truth_of.values())
+    assert matrix.trace() == record.n_right
+    report = (tmp_path / "adapted" / "report.html").read_text()
+    assert all(
+        f"{name} ({n})" in report
+        for row in matrix - np.diag(matrix.diagonal())
+        for name, n in zip(names, row, strict=True)
+        if n
+    )
+    assert text("report-title-adapted") in report
     run = cs.open_run(tmp_path / "adapted")
     assert run.card is not None
     assert run.card.is_checked
@@ -136,6 +151,37 @@ def test_labels_without_a_class_exclude_their_images_like_none_of_these(parent: 
     assert len(noted) == len(expected)
     logs = [cs.open_run(tmp_path / name).events_file.read_text() for name in ("adapted", "same")]
     assert all([(f'"{code}"' in log) for log in logs] == [True, False] for code in expected)
+
+
+@pytest.mark.slow
+def test_images_that_a_table_excludes_are_left_out(parent: Run, new: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    shutil.copytree(new, folder)
+    files = sorted(folder.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
+    shutil.copy(files[0], folder / "copy_090.png")  # one of two equal images is excluded: the other one stays
+    rows = [
+        (str(file), CLASSES[i % 3] if i < 30 else "", "excluded" if 30 <= i < 45 else "")
+        for i, file in enumerate(files)
+    ]
+    rows.append((str(folder / "copy_090.png"), "", "excluded"))
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    events = list[Event]()
+    record = cs.adapt(parent, folder, table, out=tmp_path / "of_folder", device="cpu", emit=events.append)
+    assert (record.n_images, record.n_labels, record.n_excluded) == (75, 30, 16)
+    (exclusion,) = [each for each in events if isinstance(each, Noted) and each.code == "adapt-excluded-images"]
+    assert exclusion.parameters["n_images"] == 16
+    # The same if the images are those of the table, and without labels.
+    assert cs.adapt(parent, table, table, out=tmp_path / "of_table", device="cpu", emit=events.append) == record
+    arguments = ["adapt", str(parent.folder), str(table), f"--out={tmp_path / 'unchecked'}", "--device=cpu"]
+    assert main(arguments) == 0
+    unchecked = cs.open_run(tmp_path / "unchecked").adaptation
+    assert unchecked is not None
+    assert (unchecked.n_images, unchecked.n_labels, unchecked.n_excluded) == (75, 0, 16)
+    assert "adapt-excluded-images" in (tmp_path / "unchecked" / "events.jsonl").read_text()
+    of_folder, of_table = preview_matching(parent, folder, table), preview_matching(parent, table)
+    assert (of_folder.at_home, of_folder.there) == (of_table.at_home, of_table.there)
 
 
 @pytest.mark.slow
@@ -228,7 +274,7 @@ def test_images_that_are_not_stained_keep_their_intensities(
 ) -> None:
     """Gray images, and colors on a dark ground."""
     new = write_cells(tmp_path / "new", 60, channels=channels, ground=ground, is_sorted=False, seed=4)
-    preview = preview_matching(parent, new, ["stain"])
+    preview = preview_matching(parent, new, parts=["stain"])
     assert (preview.at_home.stain, preview.there) == (False, Matching())
     np.testing.assert_array_equal(preview.pictures[1], preview.pictures[2])
 

@@ -142,8 +142,40 @@ def _check_doors(client: TestClient, job: Json, images: Sequence[Path], out: Pat
     assert of_onnx == [(predicted, probability) for predicted, _, probability in expected]
 
 
+def test_excluded_images_take_no_part(client: TestClient, workspace: Workspace, run: str) -> None:
+    there = write_cells(workspace.roots[0] / "partly", 60, ground=(0.6, 0.2, 0.5), is_sorted=False, seed=9)
+    dataset = open_images(workspace, there, is_labeled=False)
+    rows = client.get(f"{API}/lists/{dataset}/rows?limit=60").json()["items"]
+    images, changes = [row["image_id"] for row in rows], f"{API}/datasets/{dataset}/changes"
+    request = {"kind": "adaptation", "run_id": run, "dataset_id": dataset, "parts": ["zoom", "stain"]}
+    all_images = client.post(f"{API}/previews", json=request).json()
+    assert client.post(changes, json={"images": images[:5], "is_excluded": True}).status_code == 200
+    assert client.post(f"{API}/previews", json=request).json()["pictures"] != all_images["pictures"]
+    # An answer in a prediction excludes an image of its dataset.
+    prediction = client.post(f"{API}/predictions", json={"classifier_id": run, "dataset_id": dataset}).json()["id"]
+    assert ended(client, prediction)["state"] == "done"
+    row = client.get(f"{API}/lists/{prediction}/rows?limit=60").json()["items"][7]["row_id"]
+    answer = client.put(
+        f"{API}/lists/{prediction}/rows/{row}/correction", json={"label": None, "excluded": "none-of-these"}
+    )
+    assert answer.status_code == 200, answer.text
+    job = adapted(client, run, dataset)
+    assert job["state"] == "done", job["error"]
+    record = cs.open_run(job["folder"]).adaptation
+    assert record is not None
+    assert (record.n_images, record.n_excluded, record.n_labels) == (54, 6, 0)
+    (exclusion,) = [each for each in job["notes"] if each["code"] == "adapt-excluded-images"]
+    assert exclusion["parameters"]["n_images"] == 6
+
+
 def test_what_is_refused_is_said(client: TestClient, workspace: Workspace, run: str) -> None:
     assert client.post(f"{API}/runs/none/adaptations", json={"dataset_id": "none"}).status_code == 404
     few = open_images(workspace, write_cells(workspace.roots[0] / "few", 6, is_sorted=False), is_labeled=False)
-    job = adapted(client, run, few)
-    assert (job["state"], job["error"]["code"]) == ("failed", "adapt-few-images")
+    # That it is an adaptation, with one split of the first images, is known before it begins.
+    folds = trained_here(
+        workspace, client.get(f"{API}/jobs/{run}").json()["dataset_id"], RECIPE | {"split": {"folds": 2}}, "Folds"
+    )
+    queued = client.post(f"{API}/runs/{folds}/adaptations", json={"dataset_id": few}).json()
+    assert (queued["is_adapted"], queued["n_folds"]) == (True, 0)
+    job = ended(client, queued["id"], 300)
+    assert (job["is_adapted"], job["state"], job["error"]["code"]) == (True, "failed", "adapt-few-images")

@@ -139,7 +139,9 @@ def adapt(
     images: Dataset | str | list[str] = one_or_all(new)
     size = crop_size_of(crop_size)
     if columns or crop_size:
-        images = open_dataset(one_or_all(new), labeled=False, columns=columns_of(columns), crop_size=size)
+        images = open_dataset(
+            one_or_all(new), labeled=False, distinct=True, columns=columns_of(columns), crop_size=size
+        )
     of_labels = None
     if labels is not None:
         of_labels = open_dataset(labels, group=group, group_pattern=group_pattern, crop_size=size)

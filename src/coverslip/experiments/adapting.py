@@ -32,6 +32,7 @@ from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import DecisionRule, decided_classes
 from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.ood import (
     FeatureStatistics,
     directions_for,
@@ -104,11 +105,12 @@ def adapt(
     Args:
         run: the run folder of the classifier, which is not changed. Its training images are needed for all candidates
             except the classifier as it is.
-        new: images of the other laboratory, at least 40 that no label excludes.
+        new: images of the other laboratory, at least 40 that are not excluded.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`.
-            `none-of-these` and `unusable` exclude an image; if labels are used, so does each that is no class of the
-            classifier. Images of a group are held out together; for groups, use `open_dataset`. None, fewer than 10, or
-            of a single class: labels are not used, and the result is not checked.
+            `none-of-these`, `unusable` and the set `excluded` of a table exclude an image; if labels are used, so does
+            each that is no class of the classifier. Images of a group are held out together; for groups, use
+            `open_dataset`. None, fewer than 10, or of a single class: labels are not used, and the result is not
+            checked.
         out: the new run folder. What a killed adaptation left there is removed.
         parts: of the matching: `zoom`, `stain` and `invert`.
         device: the device of the network, as of `load_classifier`.
@@ -134,12 +136,11 @@ def adapt(
             shutil.rmtree(folder)
     check_new_folder(folder)
     classifier = load_classifier(parent, device)
-    images = _new_images(parent, classifier, new, emit)
-    labeled, has_groups, notes = _NO_LABELS, False, list[Note]()
-    if labels is not None:
-        data = labels if isinstance(labels, Dataset) else open_dataset(labels)
-        data = as_measured(data, parent, classifier.card)
-        images, labeled, has_groups, notes = _labels(data, images, classifier, emit)
+    listed = _new_images(parent, classifier, new, emit)
+    images, labeled, has_groups, notes = _labels(parent, labels, listed, classifier, emit)
+    n_excluded = len(images.data.excluded) + len(listed.positions) - len(images.positions)
+    if n_excluded:
+        notes.append(note("adapt-excluded-images", n_images=n_excluded))
     rows, _, units = labeled
     context = RunContext(folder, classifier.device, emit, Stop(folder / "stop"))
     before = images.features(classifier, classifier.card.preprocessing, context)
@@ -150,6 +151,7 @@ def adapt(
     record = AdaptationRecord(
         parent=fingerprint_of(parent.folder),
         n_images=len(images.positions),
+        n_excluded=n_excluded,
         n_unfamiliar=n_unfamiliar,
         has_shift=has_shift,
         n_labels=len(rows),
@@ -235,6 +237,20 @@ def _adaptable(run: Run | Path | str) -> Run:
     return parent
 
 
+def adapted_recipe(parent: Run, match: Match) -> Recipe:
+    """Return the recipe that fits the last layer of a run again to its training images, matched."""
+    recipe, is_frozen = parent.recipe, _has_frozen_network(parent)
+    return recipe.model_copy(
+        update={
+            "match": match,
+            "stage": "instant",
+            "init": recipe.init if is_frozen else FromRun(run=str(parent.folder.absolute())),
+            "refit_all": False,
+            "split": recipe.split.model_copy(update={"folds": 0, "by_domain": False}),
+        }
+    )
+
+
 def _has_frozen_network(run: Run) -> bool:
     """Return whether the network of a run is that of its initialization."""
     return run.training is not None and run.training.chosen == "instant"
@@ -242,7 +258,7 @@ def _has_frozen_network(run: Run) -> bool:
 
 def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
     """Return the images of the other laboratory; raise BadDataset if they are too few, or images of the training."""
-    data = classifier.open_images(source)
+    data = classifier.open_images(source, distinct=True)
     scan = scan_images(data, emit=emit)
     positions = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
     images = _Images(data, scan, positions)
@@ -267,14 +283,19 @@ def _other_label_notes(labels: Dataset, classifier: Classifier) -> list[Note]:
 
 
 def _labels(
-    source: Dataset, images: _Images, classifier: Classifier, emit: Emit
+    parent: Run, labels: Dataset | ImageSource | None, images: _Images, classifier: Classifier, emit: Emit
 ) -> tuple[_Images, _Labels, bool, list[Note]]:
     """Return the images, which of them have labels, with their classes and units, whether some have a group, and notes.
 
     Images are found by their pixels. Their groups are those of the labels, or else of the images. Images whose label is
     no class of the classifier are excluded, so that images like these stay unfamiliar. Labels that are too few or of a
-    single class are not used: then only those in `EXCLUSIONS` exclude an image.
+    single class are not used: then only those in `EXCLUSIONS` exclude an image. As many of equal images are excluded as
+    the table excludes.
     """
+    if labels is None:
+        return images, _NO_LABELS, False, []
+    source = labels if isinstance(labels, Dataset) else open_dataset(labels)
+    source = as_measured(source, parent, classifier.card)
     data = source.subset(i for i, record in enumerate(source.records) if record.label)
     number = {name: k for k, name in enumerate(classifier.classes)}
     scan = scan_images(data, emit=emit)
@@ -298,8 +319,19 @@ def _labels(
     are_used = len(of_classes) >= FEWEST_LABELS and len(set(of_classes)) > 1
     if are_used:
         excluded = {digest for digest, label in label_of.items() if label is None}
-    images = replace(images, positions=[i for i in images.positions if _hash(images.scan, i) not in excluded])
+    n_of = Counter(_hash(images.scan, i) for i in images.positions)
+    n_of.subtract(digest for digest, label in label_of.items() if label is not None)
+    by_hand = (_excluded(source, emit) - _excluded(images.data, emit)) & n_of
+    positions = list[int]()
+    for i in reversed(images.positions):
+        digest = _hash(images.scan, i)
+        if digest not in excluded and not by_hand[digest]:
+            positions.append(i)
+        by_hand.subtract([digest] if by_hand[digest] else ())
+    images = replace(images, positions=positions[::-1])
     _check_number(images)
+    if not label_of:
+        return images, _NO_LABELS, False, []
     if not are_used:
         unused = note(
             "adapt-labels-not-used",
@@ -313,16 +345,24 @@ def _labels(
     row_of = dict[str, int]()
     for row, i in enumerate(images.positions):
         row_of.setdefault(_hash(images.scan, i), row)
-    labels = {row_of[digest]: label for digest, label in label_of.items() if label is not None}
-    labeled = sorted(labels)
+    label_of_row = {row_of[digest]: label for digest, label in label_of.items() if label is not None}
+    labeled = sorted(label_of_row)
     groups = [group[_hash(images.scan, images.positions[row])] for row in labeled]
     units = np.unique([name or f"\0{row}" for name, row in zip(groups, labeled, strict=True)], return_inverse=True)[1]
     return (
         images,
-        (np.array(labeled), np.array([labels[row] for row in labeled]), units),
+        (np.array(labeled), np.array([label_of_row[row] for row in labeled]), units),
         any(groups),
         _other_label_notes(source, classifier),
     )
+
+
+def _excluded(data: Dataset, emit: Emit) -> Counter[str]:
+    """Count the images that tables exclude, by their pixels."""
+    if not data.excluded:
+        return Counter()
+    scan = scan_images(replace(data, records=data.excluded), emit=emit)
+    return Counter(facts.pixel_hash for facts in scan.facts if isinstance(facts, PixelFacts))
 
 
 def _hash(scan: Scan, i: int) -> str:
@@ -348,7 +388,7 @@ class _Adaptation:
         at_home, there = Match(), self.first.card.preprocessing
         if self.record.has_shift:
             at_home, there = _matching(there, home, self.images, parts)
-        recipe = self._recipe(at_home)
+        recipe = adapted_recipe(self.parent, at_home)
         allow_leakage = self.parent.environment.allow_leakage
         environment = begin_run(context.folder, home.data, recipe, context.device, allow_leakage=allow_leakage)
         self.record.write(
@@ -358,19 +398,6 @@ class _Adaptation:
         data = replace(home.data, notes=(*home.data.notes, *self.notes))
         run_training(data, recipe, environment, without_report, lambda inner: self._finish(home, there, inner))
         return AdaptationRecord.read(context.run.adaptation_file)
-
-    def _recipe(self, match: Match) -> Recipe:
-        """Return the recipe that fits the last layer again to the training images, matched."""
-        recipe, is_frozen = self.parent.recipe, _has_frozen_network(self.parent)
-        return recipe.model_copy(
-            update={
-                "match": match,
-                "stage": "instant",
-                "init": recipe.init if is_frozen else FromRun(run=str(self.parent.folder.absolute())),
-                "refit_all": False,
-                "split": recipe.split.model_copy(update={"folds": 0, "by_domain": False}),
-            }
-        )
 
     def _finish(self, home: _Images, there: Preprocessing, context: RunContext) -> None:
         """Write the classifier that the labels choose, or the matched one, in place of the trained one.
@@ -468,7 +495,8 @@ class _Adaptation:
                 return _calibrated(self.first.card, choice.logits, label[some], rule) if has_shift else self.first.card
             return _calibrated(card, choice.logits, label[some], rule)
 
-        choice, is_right = candidates.choose(order, np.arange(m)), candidates.estimate(order, deciding)
+        choice, decided = candidates.choose(order, np.arange(m)), candidates.estimate(order, deciding)
+        is_right = decided == label
         n_right, n_independent = int(is_right.sum()), float(m)
         if self.record.n_groups is not None:
             n_independent = pooled_counts(Votes.of(np.stack([is_right, ~is_right], axis=1), units.tolist())).n
@@ -479,6 +507,7 @@ class _Adaptation:
                 "candidates": choice.candidates,
                 "n_right_before": int(was_right.sum()),
                 "n_right": n_right,
+                "confusion_matrix": tuple(map(tuple, confusion_matrix(label, decided, candidates.n_classes).tolist())),
                 "low": low,
                 "high": high,
             }
@@ -552,11 +581,18 @@ class MatchingPreview:
     pictures: tuple[Array, Array, Array]  # (4, S, S, C) of the training, new ones, and these as they are matched
 
 
-def preview_matching(run: Run | Path | str, new: Dataset | ImageSource, parts: Collection[str]) -> MatchingPreview:
+def preview_matching(
+    run: Run | Path | str,
+    new: Dataset | ImageSource,
+    labels: Dataset | ImageSource | None = None,
+    *,
+    parts: Collection[str] = PARTS,
+) -> MatchingPreview:
     """Match images of another laboratory without adapting; arguments and errors as of `adapt`."""
     parent = _adaptable(run)
     classifier = load_classifier(parent, "cpu")
-    images, home = _new_images(parent, classifier, new, ignore), _images_at_home(parent, ignore)
+    images, *_ = _labels(parent, labels, _new_images(parent, classifier, new, ignore), classifier, ignore)
+    home = _images_at_home(parent, ignore)
     preprocessing = classifier.card.preprocessing
     at_home, there = _matching(preprocessing, home, images, parts)
     pictures = tuple(
@@ -733,22 +769,20 @@ class _Candidates:
         best = max(order, key=lambda name: (n_right[name], -order.index(name)))
         return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
 
-    def estimate(
-        self, order: Sequence[CandidateName], deciding: Callable[[_Choice, Ints], ClassifierCard]
-    ) -> npt.NDArray[np.bool_]:
-        """Return which labels the whole procedure predicts right without them: the choice, the fit and the decision.
+    def estimate(self, order: Sequence[CandidateName], deciding: Callable[[_Choice, Ints], ClassifierCard]) -> Ints:
+        """Return the class that the whole procedure of choice, fit and decision decides for each label without it.
 
         Args:
             order: as of `choose`.
             deciding: returns the card that decides after a choice by some of the labels.
         """
-        is_right, fold = np.zeros(len(self.label), bool), _folds(self.label, self.units, _N_FOLDS)
+        decided, fold = np.empty_like(self.label), _folds(self.label, self.units, _N_FOLDS)
         for k in np.unique(fold):
             others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
             choice = self.choose(order, others)
             logits = self._logits_of(choice.name, others, held_out)
-            is_right[held_out] = _decided(deciding(choice, others), logits) == self.label[held_out]
-        return is_right
+            decided[held_out] = _decided(deciding(choice, others), logits)
+        return decided
 
     def ood(self, predicted: Ints, images: _Images) -> tuple[FeatureStatistics, OodThreshold]:
         """Return the feature statistics of both laboratories, and the limit beyond which images are unfamiliar."""

@@ -272,7 +272,7 @@ class Classifier:
         adapted._rescaling = self.card.trained_on.rescaling()
         return adapted
 
-    def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
+    def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC", *, distinct: bool = False) -> Dataset:
         """Open images, to be read like the training images.
 
         Class folders give the labels of their images if they have the name of a class.
@@ -280,6 +280,7 @@ class Classifier:
         Args:
             sources: files, folders, globs, tables, arrays, Pillow images, data frames, or several of these in a list.
             axes: of arrays of color images: channels last or first.
+            distinct: whether images that are listed again count once, and those that a table excludes do not.
 
         Raises:
             BadDataset: there are no images.
@@ -289,7 +290,7 @@ class Classifier:
             return with_folder_labels(with_unique_ids(with_plan(sources, plan)), self.classes)
         depths = self.card.trained_on.dtypes
         depth = depths[0] if len(depths) == 1 else None
-        opened = open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depth)
+        opened = open_dataset(sources, plan=plan, labeled=False, distinct=distinct, axes=axes, depth=depth)
         return with_folder_labels(opened, self.classes)
 
     def predict(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:

@@ -245,7 +245,9 @@ class AdaptationRecord(Document):
     parent: str
     """Fingerprint of the classifier that was adapted."""
     n_images: int
-    """Readable images of the other laboratory that no label excludes."""
+    """Readable images of the other laboratory that are not excluded."""
+    n_excluded: int = 0
+    """Images that are left out, because a table or a label excludes them."""
     n_unfamiliar: int | None
     """Of these, unfamiliar ones to the classifier that was adapted; null: it cannot tell."""
     has_shift: bool
@@ -269,6 +271,9 @@ class AdaptationRecord(Document):
     """Labels that the classifier that was adapted predicts right."""
     n_right: int | None = None
     """Labels that the procedure predicts right, each without using it: neither for the choice nor for the fit."""
+    confusion_matrix: tuple[tuple[int, ...], ...] = ()
+    """Of these predictions: rows are the label, columns the predicted class, in the order of the classes; empty without
+    labels."""
     low: float | None = None
     """Of the 95% confidence interval of the accuracy in the other laboratory, exact at the effective number of
     images."""

@@ -15,7 +15,7 @@ from coverslip.images.reader import Array
 from coverslip.messages import text
 from coverslip.processes import Json
 from coverslip.runs.folder import Run
-from coverslip.workspace.datasets.labels import training_images
+from coverslip.workspace.datasets.labels import TrainingInput, training_images
 from coverslip.workspace.evaluations import evaluable_run
 from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, unused_name
 from coverslip.workspace.store.rows import AnyRow, refuse_unready, source_paths, table_choices
@@ -51,12 +51,13 @@ def preview_adaptation(
     run = evaluable_run(workspace, _first_run(workspace, run_id))
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    choices = table_choices(dataset)
+    choices, labels = table_choices(dataset), _labels(workspace, dataset)
     preview = pool.call(
         matched_pictures,
         run=str(run.folder),
         sources=source_paths(dataset),
         columns=dict(choices.columns),
+        labels=None if labels is None else labels.sources[0],
         crop_size=_crop_size(dataset, run),
         parts=list(parts),
     )
@@ -66,7 +67,13 @@ def preview_adaptation(
 
 
 def matched_pictures(
-    *, run: str, sources: Sequence[str], columns: dict[str, str], crop_size: int | str | None, parts: Sequence[str]
+    *,
+    run: str,
+    sources: Sequence[str],
+    columns: dict[str, str],
+    labels: str | None,
+    crop_size: int | str | None,
+    parts: Sequence[str],
 ) -> Json:
     """Return the fields of a preview.
 
@@ -76,8 +83,9 @@ def matched_pictures(
     from coverslip.datasets.index.opening import open_dataset
     from coverslip.experiments.adapting import preview_matching
 
-    data = open_dataset(list(sources), labeled=False, columns=columns, crop_size=crop_size)
-    preview = preview_matching(run, data, parts)
+    data = open_dataset(list(sources), labeled=False, distinct=True, columns=columns, crop_size=crop_size)
+    labeled = None if labels is None else open_dataset(labels, crop_size=crop_size)
+    preview = preview_matching(run, data, labeled, parts=parts)
     return {
         "zoom": (preview.at_home.zoom, preview.there.zoom),
         "has_fixed_stain": preview.there.has_fixed_stain,
@@ -117,14 +125,14 @@ def queue_adaptation(
         NotFound, Conflict: the training or the dataset does not exist or is not ready.
         Conflict: files are not those that were labeled any more.
     """
+    from coverslip.experiments.adapting import adapted_recipe
+
     run_id = _first_run(workspace, run_id)
     parent, run = find_job(workspace, run_id, "train"), evaluable_run(workspace, run_id)
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    choices, labels = table_choices(dataset), list[str]()
-    if dataset.summary["n_labeled"]:
-        of_labels = training_images(workspace, dataset_id, in_one=True)
-        labels = [f"--labels={of_labels.sources[0]}", *of_labels.group_options]
+    choices, table = table_choices(dataset), _labels(workspace, dataset)
+    labels = [] if table is None else [f"--labels={table.sources[0]}", *table.group_options]
     pairs = [f"{role}={column}" for role, column in choices.columns.items()]
     columns = [f"--columns={csv_text([pairs]).strip()}"] if pairs else []
     size = _crop_size(dataset, run)
@@ -151,10 +159,17 @@ def queue_adaptation(
             "--",
             *sources,
         ],
-        choices=run.recipe.model_dump(mode="json"),
+        choices=adapted_recipe(run, run.recipe.match).model_dump(mode="json"),
         image_keys=parent.image_keys,
     )
     return job_id
+
+
+def _labels(workspace: Workspace, dataset: AnyRow) -> TrainingInput | None:
+    """Return the current labels of a dataset, and which images are excluded; None if there are neither."""
+    if not (dataset.summary["n_labeled"] or dataset.summary["n_excluded"]):
+        return None
+    return training_images(workspace, dataset.id, in_one=True, needs_labels=False)
 
 
 def _first_run(workspace: Workspace, run_id: str) -> str:

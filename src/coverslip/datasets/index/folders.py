@@ -374,7 +374,8 @@ def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
         return data
     joiner = _ChannelJoiner(plan.channel_files)
     records = joiner.records_of(data.records)
-    return replace(data, records=tuple(records), notes=(*data.notes, *joiner.notes()))
+    excluded = _ChannelJoiner(plan.channel_files).records_of(data.excluded)
+    return replace(data, records=tuple(records), excluded=tuple(excluded), notes=(*data.notes, *joiner.notes()))
 
 
 class _ChannelJoiner:

@@ -141,10 +141,13 @@ def open_dataset(
     dataset = replace(with_channel_files(dataset, plan), opening=opening)
     if channels is not None:  # another plan, such as that of a classifier, does not change them
         shared: dict[frozenset[str], frozenset[str]] = {}
-        for record in dataset.records:
+        for record in (*dataset.records, *dataset.excluded):
             shared.setdefault(record.stated, record.stated | {"channels"})
-        records = tuple(replace(record, stated=shared[record.stated]) for record in dataset.records)
-        dataset = replace(dataset, records=records)
+        records, excluded = (
+            tuple(replace(record, stated=shared[record.stated]) for record in each)
+            for each in (dataset.records, dataset.excluded)
+        )
+        dataset = replace(dataset, records=records, excluded=excluded)
     return dataset
 
 
@@ -222,7 +225,7 @@ def _open_labeled(
 
 def _open_table(table: ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
     pattern = opening.group_pattern
-    records, notes = open_table(
+    records, excluded, notes = open_table(
         with_mapping(table, opening.columns),
         opening.plan_of_each,
         group=opening.group,
@@ -231,7 +234,8 @@ def _open_table(table: ImageTable, opening: Opening, may_read: Callable[[Path], 
         distinct=True,
         may_read=may_read,
     )
-    return _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
+    opened = _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
+    return replace(opened, excluded=tuple(excluded))
 
 
 def _dataset_of(
@@ -322,7 +326,9 @@ def _join(
     kinds = {dataset.source for dataset in opened}
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
     root = common_root([dataset.root for dataset in opened])
-    return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
+    excluded = tuple(record for dataset in opened for record in dataset.excluded)
+    all_origins = tuple(map(_origin, origins, origins.values()))
+    return Dataset(root, kind, tuple(records), tuple(notes), origins=all_origins, excluded=excluded)
 
 
 def group_by_field(
@@ -513,6 +519,7 @@ def _open_unlabeled(
     group = opening.group
     plan = opening.plan_of_each.of_whole_image
     records: list[ImageRecord] = []
+    excluded: list[ImageRecord] = []
     notes: list[Note] = []
     roots: list[Path] = []
     n_tables = 0
@@ -522,7 +529,7 @@ def _open_unlabeled(
             refuse_closed(path)
         if isinstance(source, ImageTable) or (is_table(path) and path.is_file()):
             table = source if isinstance(source, ImageTable) else read_table(path)
-            rows, more_notes = open_table(
+            rows, left_out, more_notes = open_table(
                 with_mapping(table, opening.columns),
                 opening.plan_of_each,
                 group=group,
@@ -532,6 +539,7 @@ def _open_unlabeled(
                 may_read=may_read,
             )
             records += rows
+            excluded += left_out
             notes += more_notes
             roots.append(path.parent)
             n_tables += 1
@@ -562,7 +570,7 @@ def _open_unlabeled(
         records = list(dict.fromkeys(records))
         notes.append(note("given-twice", n_images=n_repeated))
     kind: Source = "table" if n_tables == len(sources) else "files"
-    return Dataset(common_root(roots), kind, tuple(records), tuple(notes))
+    return Dataset(common_root(roots), kind, tuple(records), tuple(notes), excluded=tuple(excluded))
 
 
 def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:

@@ -305,6 +305,7 @@ class Dataset:
     dropped: frozenset[str] = frozenset()  # labels of images that are excluded on request
     class_order: tuple[str, ...] = ()  # the classes that come first
     made_classes: frozenset[str] = frozenset()  # labels from merging or renaming classes
+    excluded: tuple[ImageRecord, ...] = ()  # not among the records: tables exclude them, if each image counts once
 
     def __repr__(self) -> str:
         return f"Dataset({str(self.root)!r}, {counted(len(self.records), 'image')}, classes={list(self.classes)})"
@@ -416,7 +417,8 @@ class Dataset:
                 return record
             return record.with_plan(plan_of_record.model_copy(update=changes))
 
-        return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
+        records, excluded = (tuple(map(planned, each)) for each in (self.records, self.excluded))
+        return replace(self, records=records, excluded=excluded, opening=replace(self.opening, plan=plan))
 
     def domain_of(self, record: ImageRecord) -> str:
         """Return the name of an image's domain. A single source has the name of its folder."""

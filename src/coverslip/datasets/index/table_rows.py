@@ -54,8 +54,10 @@ def open_table(
     labeled: bool,
     distinct: bool,
     may_read: Callable[[Path], bool] | None = None,
-) -> tuple[list[ImageRecord], list[Note]]:
-    """Return the records of a table's rows, and notes. Relative paths start from the table's folder.
+) -> tuple[list[ImageRecord], list[ImageRecord], list[Note]]:
+    """Return the records of a table's rows, those of excluded rows, and notes.
+
+    Relative paths start from the table's folder.
 
     Args:
         table: as read.
@@ -79,12 +81,12 @@ def open_table(
     plan_columns = (at for name, at in columns.plan.items() if name != "channels")
     table = with_points_in_numbers(table, (*box_columns, *plan_columns))
     finder = FileFinder(may_read)
-    records = _records(table, columns, plan, distinct, _Sizes(may_read), finder, notes)
+    records, excluded = _records(table, columns, plan, distinct, _Sizes(may_read), finder, notes)
     if not any(record.exists for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records), finder)
     if wants_groups and columns.group is None and columns.box is not None:
         records = _grouped_by_field(records, table.path.parent, notes)
-    return records, notes
+    return records, excluded, notes
 
 
 def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note]) -> list[ImageRecord]:
@@ -111,13 +113,14 @@ def _records(
     sizes: "_Sizes",
     finder: FileFinder,
     notes: list[Note],
-) -> list[ImageRecord]:
+) -> tuple[list[ImageRecord], list[ImageRecord]]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
     faults = RowFaults(table.file, table.place)
     records, distinct = list[ImageRecord](), set[ImageRecord]()
     labeled: dict[object, tuple[str, int]] = {}  # label and line by pixels
     excluded: dict[Path, dict[ReadPlan, int]] = {}  # line by pixels
+    left_out = list[ImageRecord]()
     files: dict[str, Path] = {}
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
     about_columns = (
@@ -155,6 +158,7 @@ def _records(
         if is_excluded:
             n_excluded += 1
             excluded.setdefault(file, {}).setdefault(row_plan, line)
+            left_out.append(ImageRecord(cell, file, None, None, "", None, row_plan, stated, image_in_memory))
             continue
         if columns.box is not None and not any(row[at] for at in columns.box.at):
             without_box.append(line)
@@ -199,7 +203,7 @@ def _records(
     notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
     if not records:
         raise BadDataset("all-rows-excluded", file=table.file)
-    return records
+    return records, left_out
 
 
 def _cell_fault(table: ImageTable, columns: Columns, row: Sequence[str]) -> CellFault | None:

@@ -1028,6 +1028,12 @@ column-domain = Domäne
 
 report-title-per-class = Metriken pro Klasse
 
+report-title-adapted = Im Labor, an das er angepasst wurde
+
+report-adapted = Von { $n_labels } Labels von dort werden { $n_right } richtig vorhergesagt. Jedes wird durch Kreuzvalidierung der ganzen Anpassung vorhergesagt, ohne es zu verwenden. Wenige Labels einer Klasse zeigen wenig über diese Klasse.
+
+column-confused-with = vorhergesagt als (Bilder)
+
 report-lowest-f1-classes = Die { $n_classes } Klassen mit dem niedrigsten F1, das niedrigste zuerst.
 
 report-all-classes = Alle { $n_classes } Klassen

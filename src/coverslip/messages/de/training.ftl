@@ -415,6 +415,11 @@ adapt-label-of-other-image = Das Bild „{ $name }“ mit Label ist keines der n
 adapt-two-labels = Das Bild „{ $name }“ hat zwei verschiedene Labels
     .do = Behalten Sie eines davon.
 
+adapt-excluded-images = { $n_images ->
+        [one] { $n_images } ausgeschlossenes Bild des anderen Labors wurde
+       *[other] { $n_images } ausgeschlossene Bilder des anderen Labors wurden
+    } weggelassen.
+
 adapt-labels-not-used = Die Labels von Bildern des anderen Labors werden nicht verwendet: { $n_labels ->
         [0] Keines ist von einer Klasse des Klassifikators ({ $classes })
         [one] Eines ist von einer seiner Klassen

@@ -1028,6 +1028,12 @@ column-domain = domain
 
 report-title-per-class = Metrics per class
 
+report-title-adapted = In the laboratory that it was adapted to
+
+report-adapted = Of { $n_labels } labels there, { $n_right } are predicted right. Each is predicted by cross-validation of the whole adaptation, without using it. Few labels of a class show little about this class.
+
+column-confused-with = predicted as (images)
+
 report-lowest-f1-classes = The { $n_classes } classes with the lowest F1, lowest first.
 
 report-all-classes = All { $n_classes } classes

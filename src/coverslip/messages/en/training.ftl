@@ -415,6 +415,11 @@ adapt-label-of-other-image = The labeled image '{ $name }' is not one of the new
 adapt-two-labels = The image '{ $name }' has two different labels
     .do = Keep one of them.
 
+adapt-excluded-images = { $n_images ->
+        [one] { $n_images } excluded image of the other laboratory was
+       *[other] { $n_images } excluded images of the other laboratory were
+    } left out.
+
 adapt-labels-not-used = The labels of images of the other laboratory are not used: { $n_labels ->
         [0] none is of a class of the classifier ({ $classes })
         [one] one is of a class of the classifier

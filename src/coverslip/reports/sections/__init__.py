@@ -2,7 +2,7 @@
 
 from coverslip.reports.blocks import SECTIONS, Drawing, Section, SectionContent, SectionText
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
+from coverslip.reports.sections.classes import ADAPTED, CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import CALIBRATION, CURVES, LEARNING, ROC
 from coverslip.reports.sections.data import LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, MAP_CHECKS, MISCLASSIFIED
@@ -18,6 +18,7 @@ for record in (
     TWO_CLASSES,
     CONFUSION,
     PER_CLASS,
+    ADAPTED,
     PREVALENCE,
     UNFAMILIAR,
     GROUPS,

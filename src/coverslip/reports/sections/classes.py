@@ -259,6 +259,34 @@ PER_CLASS = Section(
 )
 
 
+def _adapted_text(run: ReportedRun) -> SectionText:
+    adapted = run.run.adaptation
+    assert adapted is not None, "the section applies to adapted classifiers"
+    matrix = np.array(adapted.confusion_matrix)
+    rows = []
+    for k, name in enumerate(run.classes):
+        n, n_right, n_predicted = int(matrix[k].sum()), int(matrix[k, k]), int(matrix[:, k].sum())
+        others = [j for j in np.argsort(-matrix[k], kind="stable").tolist() if j != k and matrix[k, j]]
+        confused = ", ".join(f"{run.classes[j]} ({matrix[k, j]})" for j in others)
+        shares = (percent(n_right / whole) if whole else "–" for whole in (n, n_predicted))
+        rows.append((name, str(n), *shares, confused))
+    columns = column_titles(
+        "column-class", "column-labels", "column-recall", "column-precision", "column-confused-with"
+    )
+    words = text("report-adapted", n_labels=adapted.n_labels, n_right=adapted.n_right)
+    return SectionText((words,), columns, rows, columns[-1:])
+
+
+ADAPTED = Section(
+    name="adapted",
+    title=lambda: text("report-title-adapted"),
+    order=310,
+    is_about_training=True,
+    applies=lambda run: run.run.adaptation is not None and bool(run.run.adaptation.confusion_matrix),
+    blocks=lambda run: [_adapted_text(run)],
+)
+
+
 _FEW_GROUPS = 10
 
 

@@ -273,6 +273,7 @@ def training_images(
     in_one: bool = False,
     folder: Path | None = None,
     states_pixels: bool = False,
+    needs_labels: bool = True,
 ) -> TrainingInput:
     """Return the input of a training on a dataset.
 
@@ -287,6 +288,7 @@ def training_images(
         in_one: return one folder or table, even if the dataset has several.
         folder: the folder of the table; None: `snapshots/`, for a job that will name the table.
         states_pixels: return a table that states which pixels of the files were chosen for the dataset.
+        needs_labels: refuse a dataset without labels.
 
     Raises:
         NotFound: there is no such dataset.
@@ -295,7 +297,7 @@ def training_images(
     """
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        if not row.summary["n_labeled"]:
+        if needs_labels and not row.summary["n_labeled"]:
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
         row_of = row_ids_of(connection, dataset_id)

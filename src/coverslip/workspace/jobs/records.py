@@ -95,6 +95,11 @@ class Job:
         return self.choices
 
     @property
+    def is_adaptation(self) -> bool:
+        """Whether it adapts the classifier of an earlier training, also before it begins."""
+        return "adapt" in self.command[:3] or self.run.adaptation is not None
+
+    @property
     def files(self) -> list[Path]:
         """Its folder and the files that belong to it, if they exist."""
         files = (self.folder, self.log, failure_file(self.folder), self.requested_recipe)

@@ -429,7 +429,7 @@ def _preview_of(
 
 
 def _resume_command(job: Job, is_finishing: bool) -> list[str]:
-    if not is_run(job.folder) or job.run.adaptation is not None:  # an adaptation begins again
+    if not is_run(job.folder) or job.is_adaptation:  # an adaptation begins again
         return list(job.command)
     return ["-m", "coverslip", "train", f"--{'finish' if is_finishing else 'resume'}={job.folder}"]
 

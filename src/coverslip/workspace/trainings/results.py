@@ -114,6 +114,9 @@ class Results(Measurement):
     adaptation. null: these images are in no dataset."""
     adapted_run: str | None = None
     """The latest other adaptation to this dataset; null: there is none."""
+    adapted_matrix: list[list[int]]
+    """Confusion matrix of the labels of the laboratory that it was adapted to, each predicted without using it. Empty:
+    there are none."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -240,6 +243,7 @@ def _stamp(run: Run) -> str:
         run.split_file,
         run.inspection_file,
         run.environment_file,
+        run.adaptation_file,
     ]
     if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.parent_run.metrics_file, run.parent_run.training_file]
@@ -272,7 +276,9 @@ def fingerprint_of_code(*paths: Path) -> str:
 
 
 def _results(run: ReportedRun) -> Results:
-    return Results(**_measurement(run), facts=metric_rows.facts(run))
+    adapted = run.run.adaptation
+    matrix = [list(row) for row in adapted.confusion_matrix] if adapted else []
+    return Results(**_measurement(run), facts=metric_rows.facts(run), adapted_matrix=matrix)
 
 
 def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its own type

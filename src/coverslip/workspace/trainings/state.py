@@ -363,7 +363,7 @@ def run_story(workspace: Workspace, job: Job) -> RunStory:
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=_recipe_of(job, state.state),
         requested_recipe=job.choices,
-        is_adapted=job.run.adaptation is not None,
+        is_adapted=job.is_adaptation,
         budget_seconds=_budget_of(job),
         recipe_text=recipe,
         trainings=log.progress.trainings,

@@ -123,6 +123,10 @@ export const results = {
     confusion: {
       title: 'Confusion matrix',
       external: (name: string) => `External test set: ${name}`,
+      adapted: (n: number) =>
+        `In the other laboratory: ${plural(n, { one: '1 label', other: `${count(n)} labels` })}`,
+      helpAdapted:
+        'Labels of the laboratory that the classifier was adapted to, each predicted by cross-validation without using it. True class in rows, in the order of the test set; predicted class in columns.',
       help: 'True class in rows, lowest recall first; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
       helpLike:
         'True class in rows, in the order of the test set; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
