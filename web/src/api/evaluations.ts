@@ -35,6 +35,9 @@ export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
 
 /** Results that runs and evaluations have in common. */
 export type Measurement = Omit<EvaluationResults, 'comparable'>;
+/** Whether the classifier was adapted to another laboratory, of which there are no test images. */
+export const isAdapted = ({ reasons }: Measurement): boolean =>
+  reasons.some(({ code }) => code.startsWith('limit-adapted'));
 export type ReportSection = Schemas['ReportSection'];
 export type MetricValue = Schemas['MetricValue'];
 export type SectionCell = Schemas['CellData'];

@@ -416,9 +416,9 @@ adapt-two-labels = Das Bild „{ $name }“ hat zwei verschiedene Labels
     .do = Behalten Sie eines davon.
 
 adapt-excluded-images = { $n_images ->
-        [one] { $n_images } ausgeschlossenes Bild des anderen Labors wurde
-       *[other] { $n_images } ausgeschlossene Bilder des anderen Labors wurden
-    } weggelassen.
+        [one] { $n_images } Bild des anderen Labors wird weggelassen, weil es ausgeschlossen ist oder sein Label
+       *[other] { $n_images } Bilder des anderen Labors werden weggelassen, weil sie ausgeschlossen sind oder ihr Label
+    } keine Klasse des Klassifikators ist.
 
 adapt-labels-not-used = Die Labels von Bildern des anderen Labors werden nicht verwendet: { $n_labels ->
         [0] Keines ist von einer Klasse des Klassifikators ({ $classes })

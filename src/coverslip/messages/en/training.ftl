@@ -416,9 +416,9 @@ adapt-two-labels = The image '{ $name }' has two different labels
     .do = Keep one of them.
 
 adapt-excluded-images = { $n_images ->
-        [one] { $n_images } excluded image of the other laboratory was
-       *[other] { $n_images } excluded images of the other laboratory were
-    } left out.
+        [one] { $n_images } image of the other laboratory is left out, because it is excluded or its label is
+       *[other] { $n_images } images of the other laboratory are left out, because they are excluded or their labels are
+    } no class of the classifier.
 
 adapt-labels-not-used = The labels of images of the other laboratory are not used: { $n_labels ->
         [0] none is of a class of the classifier ({ $classes })

@@ -115,6 +115,7 @@ export const results: typeof english = {
     notes: (n) => plural(n, { one: `${count(n)} Hinweis`, other: `${count(n)} Hinweise` }),
     confusion: {
       title: 'Konfusionsmatrix',
+      atHome: 'Konfusionsmatrix im Labor des Trainings',
       external: (name) => `Externes Testset: ${name}`,
       adapted: (n) => `Im anderen Labor: ${plural(n, { one: '1 Label', other: `${count(n)} Labels` })}`,
       helpAdapted:

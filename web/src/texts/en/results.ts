@@ -122,6 +122,7 @@ export const results = {
     notes: (n: number) => plural(n, { one: `${count(n)} note`, other: `${count(n)} notes` }),
     confusion: {
       title: 'Confusion matrix',
+      atHome: 'Confusion matrix in the laboratory of the training',
       external: (name: string) => `External test set: ${name}`,
       adapted: (n: number) =>
         `In the other laboratory: ${plural(n, { one: '1 label', other: `${count(n)} labels` })}`,
