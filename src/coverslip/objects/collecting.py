@@ -280,7 +280,7 @@ def objects_of_finder(
     origin = (FINDER, finder_record(finder, settings, measure=measure).as_text())
 
     def report_pixels(done: int, of_plane: int) -> None:
-        report((n_done + done) // _MEGAPIXEL, n_pixels // _MEGAPIXEL)
+        report(math.ceil((n_done + done) / _MEGAPIXEL), math.ceil(n_pixels / _MEGAPIXEL))
 
     for each in names.fields:
         outlines, object_ids, times = OutlineBuilder(), list[str](), list[int]()
