@@ -197,7 +197,9 @@ def test_the_best_of_several_runs_is_named_only_if_their_test_images_are_the_sam
     assert best.folder.name in cs.compare([best, third, *(run for run in pair if run != best)]).conclusion
     header, _, *lines = third.predictions_file.read_text(encoding="utf-8").splitlines(keepends=True)
     third.predictions_file.write_text("".join([header, *lines]), encoding="utf-8")
-    assert cs.compare([*pair, Run(third.folder)]).conclusion == ""
+    by_pair = [cs.compare([pair[0], other]).conclusion for other in (pair[1], Run(third.folder))]
+    assert all(by_pair)
+    assert cs.compare([*pair, Run(third.folder)]).conclusion == " ".join(by_pair)
 
 
 @pytest.mark.exhaustive

@@ -120,20 +120,25 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
         primary: the metric.
 
     Returns:
-        A sentence or two for two runs; empty if the runs cannot be compared.
+        A sentence or two for each pair, or one for all runs if they have the same test images; empty if the runs cannot
+        be compared.
     """
-    if len(runs) > 2:
-        return _conclusion_of_several(runs, [row.name for row in rows], primary)
-    numbers = pairs[0].numbers
-    row = next((row for row in numbers[0].differences if row.name == primary), None) if numbers else None
+    of_several = _conclusion_of_several(runs, [row.name for row in rows], primary) if len(runs) > 2 else ""
+    name_of = {row.run_id: row.name for row in rows}
+    of_pairs = (_conclusion_of_pair(pair, name_of[pair.first], name_of[pair.second], primary) for pair in pairs)
+    return of_several or " ".join(filter(None, of_pairs))
+
+
+def _conclusion_of_pair(pair: Pair, first: str, second: str, primary: str) -> str:
+    row = next((row for row in pair.numbers[0].differences if row.name == primary), None) if pair.numbers else None
     if row is None or row.value is None:
         return ""
-    sentences = [_conclusion_of_two(row, rows[0].name, rows[1].name, pairs[0])]
-    for by_other_labels in numbers[1:]:
+    sentences = [_conclusion_of_two(row, first, second, pair)]
+    for by_other_labels in pair.numbers[1:]:
         of_other = next(each for each in by_other_labels.differences if each.name == primary)
-        first, second = (reported.number(each, of_other.digits) for each in (of_other.first, of_other.second))
-        sentences.append(text("comparison-by-second-labels", first=first, second=second))
-    if not pairs[0].has_same_rule:
+        of_first, of_second = (reported.number(each, of_other.digits) for each in (of_other.first, of_other.second))
+        sentences.append(text("comparison-by-second-labels", first=of_first, second=of_second))
+    if not pair.has_same_rule:
         sentences.append(text("comparison-different-rules"))
     return " ".join(sentences)
 
