@@ -23,7 +23,7 @@ export const guide: Texts['guide'] = {
     },
     train: {
       title: 'Trainieren.',
-      text: 'Wählen Sie „Training starten“. Alle Einstellungen haben Standardwerte. Mit den Beispielbildern dauert es ohne GPU 5 bis 15 Minuten.',
+      text: 'Wählen Sie „Training starten“. Alle Einstellungen haben Standardwerte. Die Schaltfläche nennt die Dauer.',
     },
     result: {
       title: 'Ergebnis lesen.',
@@ -31,7 +31,7 @@ export const guide: Texts['guide'] = {
     },
     predict: {
       title: 'Neue Bilder klassifizieren.',
-      text: 'Ihr Klassifikator ist ausgewählt. Wählen Sie unter den Datensätzen in coverslip „New sample images“, dann „Klassifizieren“.',
+      text: 'Wählen Sie Ihren Klassifikator, darunter bei den Datensätzen in coverslip „New sample images“, dann „Klassifizieren“.',
     },
     review: {
       title: 'Vorhersagen prüfen.',

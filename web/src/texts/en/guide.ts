@@ -21,7 +21,7 @@ export const guide = {
     },
     train: {
       title: 'Train.',
-      text: 'Choose “Start training”. All settings have defaults. A training of the samples takes 5 to 15 minutes without a GPU.',
+      text: 'Choose “Start training”. All settings have defaults. The button states how long it takes.',
     },
     result: {
       title: 'Read the result.',
@@ -29,7 +29,7 @@ export const guide = {
     },
     predict: {
       title: 'Predict new images.',
-      text: 'Your classifier is selected. Choose “New sample images” under the datasets in coverslip, then “Predict”.',
+      text: 'Choose your classifier, then “New sample images” under the datasets in coverslip, then “Predict”.',
     },
     review: {
       title: 'Review the predictions.',
