@@ -884,8 +884,12 @@ def test_positions_of_scikit_image_and_napari_are_centers_of_pixels(header: str,
     objects, _ = collected(fields, points=table, size_px=4)
     assert list(objects.image_ids) == ["a.tif#3"]
     assert list(objects.outlines.wkt()) == ["POINT (20 15)"]
-    with refusing(BadDataset, "no-positions-in-table"):
-        collected(fields, points=written(tmp_path / "b.csv", "index,axis-0,axis-1,axis-2\n0,2,5,5\n"), size_px=4)
+    for content in (
+        "index,axis-0,axis-1,axis-2\n0,2,5,5\n",
+        "index,vertex-index,shape-type,axis-0,axis-1\n0,0,path,5,5\n",
+    ):
+        with refusing(BadDataset, "no-positions-in-table"):
+            collected(fields, points=written(tmp_path / "b.csv", content), size_px=4)
 
 
 @pytest.mark.parametrize(

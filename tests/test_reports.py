@@ -283,6 +283,7 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
     of_other_runs = {
+        "adapted",
         "leakage_estimate",
         "groups",
         "label_errors",

@@ -179,7 +179,8 @@ OBJECT_KINDS = (
         (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,
     ),
-    TableKind("napari", {}, (("index", "axis_0", "axis_2"),)),  # the first axis can be z, time or channel: not read
+    # Shapes, and points of which the first axis can be z, time or channel: not read
+    TableKind("napari", {}, (("index", "vertex_index", "axis_0"), ("index", "axis_0", "axis_2"))),
     TableKind(  # of a layer of points
         "napari",
         {"object_id": ("index",), **_both_axes("@", "axis_@", marks="10")},

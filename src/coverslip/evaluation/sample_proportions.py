@@ -342,6 +342,9 @@ def is_corrected(samples: Sequence[SampleProportions], name: str) -> bool:
     return all(each.classes[name].corrected.value is not None for each in samples if each.n)
 
 
+COUNTED_METHOD = "votes of the classifier, without an interval"
+
+
 def with_shown(samples: Sequence[SampleProportions], errors: ExpectedErrors | None) -> list[SampleProportions]:
     """Return samples or conditions with the values to show.
 
@@ -365,7 +368,7 @@ def _with_shown(of_class: ClassProportion, errors: ExpectedErrors | None, *, is_
     raw, corrected = of_class.raw, of_class.corrected
     if raw.value is None or corrected.low is None or corrected.high is None:
         # The interval of counts leaves out errors of the classifier, which are not known here.
-        counted = replace(raw, low=None, high=None)
+        counted = replace(raw, low=None, high=None, method=COUNTED_METHOD)
         return replace(of_class, raw=counted, shown=replace(counted, reason=raw.reason or corrected.reason))
     if errors is not None and (not is_single or errors.is_correction_better):
         return replace(of_class, shown=corrected)

@@ -24,6 +24,7 @@ from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, ErrorsOfSample, Votes, Z, raw_shares
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
+    COUNTED_METHOD,
     SUMMARY_COLUMNS,
     ClassProportion,
     ExpectedErrors,
@@ -219,7 +220,7 @@ def summary_of(
         is_corrected=rates is not None,
         expected_errors=errors,
         positive_class=positive_class(classes, None if run is None else run.metrics.positive_class),
-        method=RAW_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
+        method=COUNTED_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=_assumption(rates, classes, has_corrected=has_corrected),
     )
 

@@ -461,8 +461,10 @@ def _metrics(summary: Summary, proportions: SampleProportions, name: str) -> tup
 
 
 def _metric_columns(summary: Summary) -> tuple[str, ...]:
-    codes = ("column-raw", "column-corrected") if summary.is_corrected else ("column-raw",)
-    return tuple(reported.with_interval(text(code)) for code in codes)
+    all_classes = [of_class for each in (*summary.samples, *summary.conditions) for of_class in each.classes.values()]
+    has_interval = any(of_class.raw.low is not None for of_class in all_classes)
+    counted = reported.with_interval(text("column-raw")) if has_interval else text("column-raw")
+    return (counted, reported.with_interval(text("column-corrected"))) if summary.is_corrected else (counted,)
 
 
 def _strips(summary: Summary, name: str) -> "Figure":

@@ -246,10 +246,10 @@ class AdaptationRecord(Document):
     """Fingerprint of the classifier that was adapted."""
     n_images: int
     """Readable images of the other laboratory that are not excluded."""
-    n_excluded: int = 0
-    """Images that are left out, because a table or a label excludes them."""
     n_unfamiliar: int | None
     """Of these, unfamiliar ones to the classifier that was adapted; null: it cannot tell."""
+    n_excluded: int = 0
+    """Other images, which are left out because a table or a label excludes them."""
     has_shift: bool
     """Whether the share of unfamiliar images is at least 15%. Otherwise, images are not matched."""
     n_labels: int = 0

@@ -788,6 +788,27 @@ def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
     return ClassPlan.model_validate(choices.get("classes") or {})
 
 
+def labels_of_other_classes(workspace: Workspace, job: Job) -> dict[str, int]:
+    """Return the labels of a prediction's dataset that are no class of its classifier, whatever plans call them.
+
+    Returns:
+        The number of images of each label; empty if the dataset was removed.
+    """
+    plans = [ClassPlan()]
+    with workspace.engine.connect() as connection, suppress(NotFound):
+        row = dataset_row(connection, job.dataset_id or "")
+        plans.append(ClassPlan.model_validate(row.class_plan or {}))
+        with suppress(NotFound):  # an imported classifier has no plan
+            plans.append(class_plan_of(workspace, find_job(workspace, job.classifier_id or "", "train")))
+        return {
+            label: n
+            for label, n in row.summary["classes"].items()
+            if label not in {*Exclusion}
+            and not any(plan.changes().get(label, label) in job.choices["classes"] for plan in plans)
+        }
+    return {}
+
+
 def image_in_dataset(connection: Connection, job: Job, row_id: int) -> int | None:
     """Return the row_id of the image of a row in the dataset of the job; None if it is not there now."""
     query = (

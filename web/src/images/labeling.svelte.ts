@@ -119,16 +119,20 @@ export class Labeling {
     return unsavedUntil(saved);
   }
 
-  /** Make a change that is no label, such as an exclusion. Undo and redo apply to it, too. */
-  async change(work: () => ReturnType<typeof changeImages>): Promise<void> {
+  /**
+   * Make a change that is no label, such as an exclusion. Undo and redo apply to it, too.
+   * @param textOf what a notice says about the number of changed images
+   */
+  async change(work: () => ReturnType<typeof changeImages>, textOf?: (n: number) => string): Promise<void> {
     this.closeNotice();
     this.nChanging += 1;
     const done = this.listed.sequential(async () => {
       try {
-        const { change, dataset } = await work();
+        const { change, n, dataset } = await work();
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
         this.listed.refresh();
+        if (textOf) this.#show(textOf(n), change !== null);
       } catch (problem) {
         this.#fail(problem);
       } finally {

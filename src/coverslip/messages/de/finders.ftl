@@ -25,7 +25,7 @@ finder-crowded = Objekte bedecken { $percent } % des Gesichtsfelds. Objekte, di
 
 finder-limits = Die Größengrenzen schließen mehr als die Hälfte der Objekte aus.
 
-finder-excluded = { $n_excluded } von { $n_objects } gefundenen Objekten sind ausgeschlossen, weil sie außerhalb der Größengrenzen liegen oder, falls diese ausgeschlossen sind, den Rand ihres Gesichtsfelds berühren.
+finder-excluded = { $n_excluded } von { $n_objects } gefundenen Objekten sind ausgeschlossen, weil sie außerhalb der Größengrenzen liegen, oder weil sie den Rand ihres Gesichtsfelds berühren und solche Objekte ausgeschlossen sind.
 
 finder-small-objects = Objekte sind nur { $diameter } Pixel breit. Ihre Umrisse sind unsicher.
 

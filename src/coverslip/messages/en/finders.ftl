@@ -25,7 +25,7 @@ finder-crowded = Objects cover { $percent }% of the field. Objects that touch on
 
 finder-limits = The limits of size exclude more than half of the objects.
 
-finder-excluded = { $n_excluded } of { $n_objects } detected objects are excluded, because they are outside the limits of size or, if these are excluded, touch the edge of their field.
+finder-excluded = { $n_excluded } of { $n_objects } detected objects are excluded, because they are outside the limits of size, or touch the edge of their field and such objects are excluded.
 
 finder-small-objects = Objects are only { $diameter } pixels wide. Their outlines are uncertain.
 

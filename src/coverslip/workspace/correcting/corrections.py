@@ -46,6 +46,7 @@ from coverslip.workspace.lists import (
     as_prediction,
     image_in_dataset,
     images_of_job,
+    labels_of_other_classes,
 )
 from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput
 from coverslip.workspace.store import tables as db
@@ -392,10 +393,11 @@ def correct(workspace: Workspace, prediction_id: str, row_id: int, answer: Answe
         values = {"label": str(answer), "made": now(), "made_by": author_name()}
         values |= {"is_excluded": isinstance(answer, Exclusion), "is_of_spot_check": False}
         listed.refuse_changed_files([row_id])
+    other_labels = labels_of_other_classes(workspace, job)
     with write_transaction(workspace.engine) as connection:
         change = _add_change(connection, job)
         _answer(connection, job, change, {row_ids[0]: values})
-        _answer_in_dataset(connection, job, answer, [row_id], change)
+        _answer_in_dataset(connection, job, answer, [row_id], change, other_labels=other_labels)
         changed = without_empty(connection, change)
     return listed.facts(row_id), changed
 
@@ -507,6 +509,7 @@ def _answer_in_dataset(
     change_id: int,
     *,
     made_by: str | None = None,
+    other_labels: Collection[str] = (),
 ) -> None:
     """Label or exclude images in their dataset, if they are still there, as a part of a change.
 
@@ -520,6 +523,7 @@ def _answer_in_dataset(
         row_ids: their rows in the prediction.
         change_id: the change.
         made_by: who gave the answer, if not the author of the change.
+        other_labels: labels of the dataset that are no class of the classifier.
     """
     if job.dataset_id is None:
         return
@@ -529,7 +533,7 @@ def _answer_in_dataset(
         image_rows = [image for image in listed if image is not None]
         if answer is not None and not isinstance(answer, Exclusion):
             exclude_by_job(connection, dataset.id, image_rows, change_id, is_excluded=False, job_id=job.id)
-            if not dataset.summary["classes"]:
+            if not class_order(dataset.class_names, dataset.summary["classes"]):
                 add_classes(connection, dataset, job.choices["classes"])  # first labels: the keys of the classifier
                 dataset = dataset_row(connection, dataset.id)
             label_rows(connection, dataset, image_rows, answer, change_id, made_by=made_by)
@@ -541,8 +545,7 @@ def _answer_in_dataset(
         excluded = set[int]() if answer is None else {*image_rows}
         if answer == Exclusion.NONE_OF_THESE:
             labels = select(images.c.row_id).where(images.c.row_id.in_(among_integers(image_rows)))
-            are_of_others = images.c.label.is_not(None) & images.c.label.not_in(job.choices["classes"])
-            excluded -= set(connection.execute(labels.where(are_of_others)).scalars())
+            excluded -= set(connection.execute(labels.where(images.c.label.in_(other_labels))).scalars())
         for is_excluded, rows in ((True, excluded), (False, {*image_rows} - excluded)):
             exclude_by_job(connection, dataset.id, rows, change_id, is_excluded=is_excluded, job_id=job.id)
 

@@ -13,14 +13,12 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets.columns import TableChoices
-from coverslip.datasets.index.classes import ClassPlan
 from coverslip.datasets.index.opening import domains_of_paths
 from coverslip.datasets.names import some
 from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
-from coverslip.inference.spot_check import EXCLUSIONS
 from coverslip.messages import Note, localized_note, note, text
 from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
 from coverslip.objects.table import Objects, is_objects_table
@@ -52,7 +50,7 @@ from coverslip.workspace.jobs.records import (
     status_of,
     unused_name,
 )
-from coverslip.workspace.lists import JobImages, class_plan_of, images_of_job, read_results
+from coverslip.workspace.lists import JobImages, images_of_job, labels_of_other_classes, read_results
 from coverslip.workspace.predictions.classifiers import classifier_job
 from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput, plan_for
 from coverslip.workspace.store.rows import (
@@ -248,26 +246,16 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_labeled=counts.n_labeled,
         n_excluded=counts.n_excluded,
         n_excluded_rows=counts.n_excluded_rows,
-        notes=[*_labels_of_other_classes(workspace, job, training, classes), *notes.values()],
+        notes=[*_other_labels_note(workspace, job), *notes.values()],
     )
 
 
-def _labels_of_other_classes(
-    workspace: Workspace, job: Job, training: Job | None, classes: Sequence[str]
-) -> Iterator[Note]:
-    """Yield the note that images have labels which are no class of the classifier, whatever plans call them."""
-    with workspace.engine.connect() as connection, suppress(NotFound):
-        row = dataset_row(connection, job.dataset_id or "")
-        plans = [ClassPlan(), ClassPlan.model_validate(row.class_plan or {})]
-        plans += [] if training is None else [class_plan_of(workspace, training)]
-        n_of = {
-            label: n
-            for label, n in row.summary["classes"].items()
-            if label not in EXCLUSIONS and not any(plan.changes().get(label, label) in classes for plan in plans)
-        }
-        if n_of:
-            n_images = sum(n_of.values())
-            yield note("labels-of-other-classes", level="warning", n_images=n_images, names=some(n_of, 5))
+def _other_labels_note(workspace: Workspace, job: Job) -> Iterator[Note]:
+    """Yield the note that images have labels which are no class of the classifier."""
+    n_of = labels_of_other_classes(workspace, job)
+    if n_of:
+        n_images = sum(n_of.values())
+        yield note("labels-of-other-classes", level="warning", n_images=n_images, names=some(n_of, 5))
 
 
 def _thresholds_of(job: Job, run_folder: Path | None) -> tuple[PredictionInput | None, ClassifierCard | None]:

@@ -474,9 +474,9 @@ export const predict: Texts['predict'] = {
   unreadable: 'Nicht lesbar',
   decisions: { uncertain: 'unsicher', unfamiliar: 'ungewohnt', unreadable: 'nicht lesbar' },
   reviewHelp: (uncertainBelow) =>
-    `Hier trifft der Klassifikator keine Entscheidung: Diese sind ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit ihrer vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Die Liste mit allen ist nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
+    `Hier trifft der Klassifikator keine Entscheidung: Was hier steht, ist ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit der vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Die Liste mit allen ist nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
   reviewLeft: (n) =>
-    `Noch ${plural(n, { one: `${count(n)} Bild ist`, other: `${count(n)} Bilder sind` })} zu prüfen. Geprüfte Bilder bleiben hier, bis Sie diese Liste erneut öffnen.`,
+    `Noch ${count(n)} zu prüfen. Was geprüft ist, bleibt hier, bis Sie diese Liste erneut öffnen.`,
   thresholds: {
     share: (name, threshold) => `„${name}“ ${threshold}`,
     two: (both) => `Entscheidungsschwellen: ${both}.`,

@@ -119,7 +119,7 @@ export const results: typeof english = {
       external: (name) => `Externes Testset: ${name}`,
       adapted: (n) => `Im anderen Labor: ${plural(n, { one: '1 Label', other: `${count(n)} Labels` })}`,
       helpAdapted:
-        'Labels des Labors, an das der Klassifikator angepasst wurde, jedes durch Kreuzvalidierung vorhergesagt, ohne es zu verwenden. Wahre Klasse in Zeilen, in der Reihenfolge der Testmenge; vorhergesagte Klasse in Spalten.',
+        'Labels des Labors, an das der Klassifikator angepasst wurde, jedes durch Kreuzvalidierung vorhergesagt, ohne es zu verwenden. Wahre Klasse in Zeilen, in der Reihenfolge des Testsets; vorhergesagte Klasse in Spalten.',
       help: 'Wahre Klasse in Zeilen, niedrigste Sensitivität zuerst; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
       helpLike:
         'Wahre Klasse in Zeilen, in der Reihenfolge des Testsets; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',

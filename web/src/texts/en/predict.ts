@@ -467,7 +467,7 @@ export const predict = {
   reviewHelp: (uncertainBelow: string | null) =>
     `The classifier abstained here: these are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or the probability of their predicted class is below ${uncertainBelow}`}. The list of all is sorted by probability, lowest first.`,
   reviewLeft: (n: number) =>
-    `${plural(n, { one: `${count(n)} image still needs review`, other: `${count(n)} images still need review` })}. Reviewed images stay here until you open this list again.`,
+    `${count(n)} still to review. What is reviewed stays here until you open this list again.`,
   thresholds: {
     share: (name: string, threshold: string) => `“${name}” ${threshold}`,
     two: (both: string) => `Decision thresholds: ${both}.`,
