@@ -321,14 +321,8 @@ def _labels(
         excluded = {digest for digest, label in label_of.items() if label is None}
     n_of = Counter(_hash(images.scan, i) for i in images.positions)
     n_of.subtract(digest for digest, label in label_of.items() if label is not None)
-    by_hand = (_excluded(source, emit) - _excluded(images.data, emit)) & n_of
-    positions = list[int]()
-    for i in reversed(images.positions):
-        digest = _hash(images.scan, i)
-        if digest not in excluded and not by_hand[digest]:
-            positions.append(i)
-        by_hand.subtract([digest] if by_hand[digest] else ())
-    images = replace(images, positions=positions[::-1])
+    of_table = (_excluded(source, emit) - _excluded(images.data, emit)) & n_of
+    images = _without(images, of_table | Counter(dict.fromkeys(excluded, len(images.positions))))
     _check_number(images)
     if not label_of:
         return images, _NO_LABELS, False, []
@@ -355,6 +349,18 @@ def _labels(
         any(groups),
         _other_label_notes(source, classifier),
     )
+
+
+def _without(images: _Images, n_excluded: Counter[str]) -> _Images:
+    """Return the images without as many of equal pixels as stated, the last ones first."""
+    positions = list[int]()
+    for i in reversed(images.positions):
+        digest = _hash(images.scan, i)
+        if n_excluded[digest]:
+            n_excluded[digest] -= 1
+        else:
+            positions.append(i)
+    return replace(images, positions=positions[::-1])
 
 
 def _excluded(data: Dataset, emit: Emit) -> Counter[str]:

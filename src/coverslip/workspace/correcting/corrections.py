@@ -393,7 +393,7 @@ def correct(workspace: Workspace, prediction_id: str, row_id: int, answer: Answe
         values = {"label": str(answer), "made": now(), "made_by": author_name()}
         values |= {"is_excluded": isinstance(answer, Exclusion), "is_of_spot_check": False}
         listed.refuse_changed_files([row_id])
-    other_labels = labels_of_other_classes(workspace, job)
+    other_labels = labels_of_other_classes(workspace, job) if answer == Exclusion.NONE_OF_THESE else ()
     with write_transaction(workspace.engine) as connection:
         change = _add_change(connection, job)
         _answer(connection, job, change, {row_ids[0]: values})
