@@ -111,7 +111,7 @@ def spread(gains: list[float]) -> str:
 def record_set(name: str, rows: Sequence[Measured]) -> None:
     """Record the mean over seeds of each metric of a dataset, and the paired gain with an interval over seeds."""
     instant, tuned = (statistics.mean(row.f1[k] for row in rows) for k in (0, 1))
-    seeds = f"{len(rows)} seeds, {min(row.n for row in rows)} to {max(row.n for row in rows)} test images"
+    seeds = f"{len(rows)} seeds" if len(rows) > 1 else rows[0].n
     RECORD.add("Macro-F1 after fine-tuning (instant)", round(tuned, 3), of=name, n=seeds, note=f"{instant:.3f}")
     if len(rows) == 1:
         return
@@ -119,7 +119,7 @@ def record_set(name: str, rows: Sequence[Measured]) -> None:
     reach = float(stdtrit(len(rows) - 1, 0.975)) * statistics.stdev(gains) / len(rows) ** 0.5
     gain = statistics.mean(gains)
     ends = (round(gain - reach, 3), round(gain + reach, 3))
-    RECORD.add("Gain in macro-F1", round(gain, 3), of=name, interval=ends, n=seeds)
+    RECORD.add("Gain in macro-F1", round(gain, 3), of=name, interval=ends)
 
 
 def one_row(name: str, images: Images, seed: int, n: int, *, with_trained_head: bool) -> dict[str, Measured]:
