@@ -81,7 +81,7 @@ def enlarge_a_test_image(page: "Page") -> None:
 
 
 def try_an_image(page: "Page") -> None:
-    page.locator("main input[type=file]").set_input_files(ROOT / "docs" / "app" / "train.png")
+    page.locator("main input[type=file]").set_input_files(ROOT / "docs" / "app" / "train.webp")
     page.get_by_role("status").get_by_role("row").first.wait_for()
 
 
