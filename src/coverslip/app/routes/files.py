@@ -48,6 +48,7 @@ Download = Literal[
     "results",
     "export",
     "objects",
+    "objects-table",
     "samples",
     "samples-prism",
     "samples-report",
@@ -111,12 +112,14 @@ def download(
     |---|---|
     | training | `report`, `model-card`, `predictions`, `confusion-matrix`, `run` (its folder), `classifier`, `recipe` |
     | evaluation | `report`, `predictions`, `confusion-matrix` |
-    | prediction | `predictions`, `objects`, `samples`, `samples-prism`, `samples-report`, `spot-check` |
+    | prediction | `predictions`, `objects`, `objects-table`, `spot-check` |
+    | prediction, by sample | `samples`, `samples-prism`, `samples-report` |
     | study | `report`, `results` (a row for each finished training and fold) |
     | export | `export` |
 
-    Folders are sent as a zip. If there are corrections, the table of a prediction has the columns `corrected`,
-    `excluded`, `corrected_by` and `final_decision`: the correction or else the decision; empty for excluded images.
+    `objects-table` is written if the objects were found in whole fields. Folders are sent as a zip. If there are
+    corrections, the table of a prediction has the columns `corrected`, `excluded`, `corrected_by` and `final_decision`:
+    the correction or else the decision; empty for excluded images.
     """
     if what == "predictions" and (job := find_job(workspace, job_id)).kind == "predict":
         return _predictions(workspace, job, format, top_k)
@@ -191,6 +194,7 @@ _DOWNLOADS: dict[Download, tuple[tuple[str, ...], Callable[[Workspace, Job], Res
     "results": (("study",), _saved("results", "text/csv")),
     "export": (("export",), _zipped(exports.download)),
     "objects": (("predict",), _zipped(state.download)),
+    "objects-table": (("predict",), _saved("objects-table", "text/csv")),
     "samples": (("predict",), _table(samples.summary_table, "samples.csv")),
     "samples-prism": (("predict",), _table(samples.grouped_table, "prism.csv")),
     "samples-report": (("predict",), _samples_report),

@@ -197,6 +197,8 @@ class PredictionState(JobFacts):
     """Images that a user excluded, each once."""
     n_excluded_rows: int
     """Rows of images that a user excluded."""
+    has_objects_table: bool
+    """Whether the objects were found in whole fields and have a table."""
     notes: list[Note]
     """Notes about these images."""
 
@@ -246,6 +248,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_labeled=counts.n_labeled,
         n_excluded=counts.n_excluded,
         n_excluded_rows=counts.n_excluded_rows,
+        has_objects_table=table_of_objects(job.run.predictions_file).is_file(),
         notes=[*_other_labels_note(workspace, job), *notes.values()],
     )
 

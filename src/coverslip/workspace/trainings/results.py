@@ -38,6 +38,7 @@ from coverslip.runs.classifier import export_classifier
 from coverslip.runs.documents import object_of
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run
 from coverslip.runs.images import image_table_text
+from coverslip.runs.prediction_tables import table_of_objects
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
@@ -383,11 +384,11 @@ _LOCAL = frozenset({"checkpoints", "exports"})  # for resuming in place, and wit
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same run gives the same bytes
 
 
-JobFile = Literal["report", "model-card", "predictions", "recipe", "confusion-matrix", "results"]
+JobFile = Literal["report", "model-card", "predictions", "objects-table", "recipe", "confusion-matrix", "results"]
 
 
 def file_of_job(job: Job, name: JobFile) -> Path:
-    """Return a file of a training, an evaluation or a study.
+    """Return a file of a training, an evaluation, a prediction or a study.
 
     Raises:
         Conflict: the job has not written it yet.
@@ -396,6 +397,7 @@ def file_of_job(job: Job, name: JobFile) -> Path:
         "report": job.run.report_file,
         "model-card": job.run.model_card_file,
         "predictions": job.run.predictions_file,
+        "objects-table": table_of_objects(job.run.predictions_file),
         "recipe": job.run.recipe_file,
         "confusion-matrix": job.run.confusion_file,
         "results": job.folder / "results.csv",

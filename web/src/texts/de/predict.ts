@@ -178,6 +178,7 @@ export const predict: Texts['predict'] = {
     topHelp:
       'Spalten: top_1, top_1_probability, top_2, … Die Anteile nach Proben brauchen die Wahrscheinlichkeiten aller Klassen.',
     invalid: (n) => `Geben Sie eine Anzahl von 1 bis ${n} Klassen ein.`,
+    objects: 'Tabelle der Objekte herunterladen (CSV): Umrisse und Größen',
     action: 'Herunterladen',
   },
   samples: {

@@ -172,6 +172,7 @@ export const predict = {
     topHelp:
       'Columns: top_1, top_1_probability, top_2, … Proportions by sample need the probabilities of all classes.',
     invalid: (n: number) => `Enter a number of classes from 1 to ${n}.`,
+    objects: 'Download the table of objects (CSV): outlines and sizes',
     action: 'Download',
   },
   samples: {
