@@ -57,7 +57,7 @@ def main() -> None:
             n_groups, n_divided = n_groups + len(groups_of), n_divided + divided
             cells = (name, f"`{offered[0].example}`", offered[0].n_groups, f"{len(groups_of)} of {column}", divided)
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    n = f"{n_groups} of {len(options.sets)} datasets"
+    n = f"{n_groups:,} groups of {len(options.sets)} datasets"
     RECORD.add("Known groups that the first pattern divides", n_divided, n=n)
     RECORD.write()
 
