@@ -20,6 +20,9 @@ from coverslip.experiments.adapting import preview_matching
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.images.preprocessing import Matching
 from coverslip.messages import message, text
+from coverslip.reports.blocks import SectionText
+from coverslip.reports.comparison import comparison_sections
+from coverslip.reports.metric_rows import Estimate
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_run
 from coverslip.runs.error_rates import error_rates
@@ -122,6 +125,14 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     assert unadapted is not None
     assert there >= unadapted
     assert verdict_of_run(read_run(run.folder)).use in ("care", "no")
+    # A comparison shows the same accuracy there.
+    of_first, of_adapted = cs.compare([parent, run]).rows
+    assert (of_first.n_adapted_labels, of_first.adapted_accuracy) == (0, None)
+    assert (of_adapted.n_adapted_labels, of_adapted.adapted_accuracy) == (30, record.accuracy)
+    blocks = comparison_sections(cs.compare([parent, run]))[-1].blocks
+    shown = [row for block in blocks if isinstance(block, SectionText) for row in block.rows]
+    (accuracies,) = [row for row in shown if row[0] == text("comparison-adapted-accuracy")]
+    assert [isinstance(cell, Estimate) and cell.number for cell in accuracies[1:]] == [None, record.n_right / 30]
     # An exported network predicts the same.
     onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")
     assert json.loads((onnx / "verification.json").read_text())["passed"]
