@@ -191,8 +191,35 @@ def test_images_that_a_table_excludes_are_left_out(parent: Run, new: Path, tmp_p
     assert unchecked is not None
     assert (unchecked.n_images, unchecked.n_labels, unchecked.n_excluded) == (75, 0, 16)
     assert "adapt-excluded-images" in (tmp_path / "unchecked" / "events.jsonl").read_text()
+    # A table excludes images of a folder beside it. One table excludes an image, and the other one its copy.
+    beside = cs.adapt(parent, [str(folder), str(table)], table, out=tmp_path / "of_both", device="cpu")
+    assert beside == record
+    shutil.copy(files[30], folder / "copy_091.png")
+    listed = tmp_path / "listed.csv"
+    listed.write_text("\n".join(["path,split", *(f"{file}," for file in files), f"{folder / 'copy_091.png'},excluded"]))
+    of_copy = cs.adapt(parent, listed, table, out=tmp_path / "of_copy", device="cpu")
+    assert (of_copy.n_images, of_copy.n_labels, of_copy.n_excluded) == (75, 30, 16)
+    (folder / "copy_091.png").unlink()
     of_folder, of_table = preview_matching(parent, folder, table), preview_matching(parent, table)
     assert (of_folder.at_home, of_folder.there) == (of_table.at_home, of_table.there)
+
+
+@pytest.mark.slow
+def test_sets_of_new_images_are_ignored(parent: Run, new: Path, tmp_path: Path) -> None:
+    table = labeled(new, 60, tmp_path / "labels.csv")
+    header, *rows = table.read_text().splitlines()
+    sets = ["fold 1", "fold 2", "test"] * 15 + ["excluded"] * 15
+    with_sets = tmp_path / "sets.csv"
+    with_sets.write_text("\n".join([f"{header},split", *(",".join(pair) for pair in zip(rows, sets, strict=True))]))
+    events = list[Event]()
+    record = cs.adapt(parent, with_sets, with_sets, out=tmp_path / "adapted", device="cpu", emit=events.append)
+    assert (record.n_images, record.n_labels, record.n_excluded) == (45, 45, 15)
+    ignored = [each for each in events if isinstance(each, Noted) and each.code == "other-split-values"]
+    assert [each.parameters["n_rows"] for each in ignored] == [30, 30]
+    columns = ["--columns=path=path", f"--out={tmp_path / 'of_command'}", "--device=cpu"]
+    arguments = ["adapt", str(parent.folder), str(with_sets), f"--labels={with_sets}", *columns]
+    assert main(arguments) == 0
+    assert cs.open_run(tmp_path / "of_command").adaptation == record
 
 
 @pytest.mark.slow
