@@ -86,7 +86,9 @@ def test_without_labels_every_decision_stays_uncertain_and_the_verdict_says_so(
 
 
 @pytest.mark.slow
-def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path, tmp_path: Path) -> None:
+def test_labels_choose_a_classifier_and_show_its_accuracy(
+    parent: Run, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (parent.folder / "classifier/classifier.json").read_bytes()
     table = labeled(new, 40, tmp_path / "labels.csv")
     lines = table.read_text().splitlines()
@@ -129,9 +131,13 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     of_first, of_adapted = cs.compare([parent, run]).rows
     assert (of_first.n_adapted_labels, of_first.adapted_accuracy) == (0, None)
     assert (of_adapted.n_adapted_labels, of_adapted.adapted_accuracy) == (30, record.accuracy)
+    capsys.readouterr()
+    assert main(["compare", str(parent.folder), str(run.folder), "--json"]) == 0
+    of_command = json.loads(capsys.readouterr().out)["runs"][1]
+    assert (of_command["n_adapted_labels"], of_command["adapted_accuracy"]["value"]) == (30, record.n_right / 30)
     blocks = comparison_sections(cs.compare([parent, run]))[-1].blocks
     shown = [row for block in blocks if isinstance(block, SectionText) for row in block.rows]
-    (accuracies,) = [row for row in shown if row[0] == text("comparison-adapted-accuracy")]
+    (accuracies,) = [row for row in shown if row[0] == text("accuracy-after-adaptation")]
     assert [isinstance(cell, Estimate) and cell.number for cell in accuracies[1:]] == [None, record.n_right / 30]
     # An exported network predicts the same.
     onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")

@@ -244,7 +244,17 @@ def _comparison_as_json(comparison: "Comparison") -> dict[str, object]:
     notes = [{"a": pair.first, "b": pair.second, "text": note} for pair in comparison.pairs for note in pair.notes]
     return {
         "format_version": 1,
-        "runs": [{"run": row.name, "model": row.model, "n": row.n, **asdict(row.fit)} for row in comparison.rows],
+        "runs": [
+            {
+                "run": row.name,
+                "model": row.model,
+                "n": row.n,
+                **asdict(row.fit),
+                "n_adapted_labels": row.n_adapted_labels,
+                "adapted_accuracy": None if row.adapted_accuracy is None else asdict(row.adapted_accuracy),
+            }
+            for row in comparison.rows
+        ],
         "differing": [asdict(differing) for differing in comparison.differing],
         "pairs": pairs,
         "notes": notes,

@@ -343,7 +343,7 @@ def _blocks_of_runs(comparison: Comparison) -> list[SectionText]:
     if any(row.n_adapted_labels for row in runs):
         there = [
             (text("comparison-adapted-labels"), *(row.n_adapted_labels or "–" for row in runs)),
-            (text("comparison-adapted-accuracy"), *(estimate(row.adapted_accuracy or missing) for row in runs)),
+            (text("accuracy-after-adaptation"), *(estimate(row.adapted_accuracy or missing) for row in runs)),
         ]
     return [
         SectionText((), columns, [sizes, *fits, *there]),

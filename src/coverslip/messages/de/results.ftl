@@ -1179,9 +1179,7 @@ comparison-fit = { $metric ->
        *[val_f1] F1 auf Validierungsbildern (wahrscheinlichste Klasse)
     }
 
-comparison-adapted-labels = Labels aus dem Labor, an das er angepasst wurde
-
-comparison-adapted-accuracy = Genauigkeit im Labor, an das er angepasst wurde
+comparison-adapted-labels = Labels aus dem anderen Labor
 
 comparison-at-home = Ein Klassifikator wurde an ein anderes Labor angepasst. Die Unterschiede sind die auf Bildern aus dem Labor des Trainings.
 

@@ -1179,9 +1179,7 @@ comparison-fit = { $metric ->
        *[val_f1] F1 on validation images (most probable class)
     }
 
-comparison-adapted-labels = Labels from the laboratory that it was adapted to
-
-comparison-adapted-accuracy = Accuracy in the laboratory that it was adapted to
+comparison-adapted-labels = Labels from the other laboratory
 
 comparison-at-home = A classifier was adapted to another laboratory. The differences are those on images from the laboratory of the training.
 
