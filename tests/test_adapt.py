@@ -20,6 +20,9 @@ from coverslip.experiments.adapting import preview_matching
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.images.preprocessing import Matching
 from coverslip.messages import message, text
+from coverslip.reports.blocks import SectionText
+from coverslip.reports.comparison import comparison_sections
+from coverslip.reports.metric_rows import Estimate
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import lead, verdict_of_classifier, verdict_of_run
 from coverslip.runs.error_rates import error_rates
@@ -83,7 +86,9 @@ def test_without_labels_every_decision_stays_uncertain_and_the_verdict_says_so(
 
 
 @pytest.mark.slow
-def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path, tmp_path: Path) -> None:
+def test_labels_choose_a_classifier_and_show_its_accuracy(
+    parent: Run, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (parent.folder / "classifier/classifier.json").read_bytes()
     table = labeled(new, 40, tmp_path / "labels.csv")
     lines = table.read_text().splitlines()
@@ -122,6 +127,18 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(parent: Run, new: Path
     assert unadapted is not None
     assert there >= unadapted
     assert verdict_of_run(read_run(run.folder)).use in ("care", "no")
+    # A comparison shows the same accuracy there.
+    of_first, of_adapted = cs.compare([parent, run]).rows
+    assert (of_first.n_adapted_labels, of_first.adapted_accuracy) == (0, None)
+    assert (of_adapted.n_adapted_labels, of_adapted.adapted_accuracy) == (30, record.accuracy)
+    capsys.readouterr()
+    assert main(["compare", str(parent.folder), str(run.folder), "--json"]) == 0
+    of_command = json.loads(capsys.readouterr().out)["runs"][1]
+    assert (of_command["n_adapted_labels"], of_command["adapted_accuracy"]["value"]) == (30, record.n_right / 30)
+    blocks = comparison_sections(cs.compare([parent, run]))[-1].blocks
+    shown = [row for block in blocks if isinstance(block, SectionText) for row in block.rows]
+    (accuracies,) = [row for row in shown if row[0] == text("accuracy-after-adaptation")]
+    assert [isinstance(cell, Estimate) and cell.number for cell in accuracies[1:]] == [None, record.n_right / 30]
     # An exported network predicts the same.
     onnx = cs.export(run, to="onnx", out=tmp_path / "onnx")
     assert json.loads((onnx / "verification.json").read_text())["passed"]
@@ -180,8 +197,35 @@ def test_images_that_a_table_excludes_are_left_out(parent: Run, new: Path, tmp_p
     assert unchecked is not None
     assert (unchecked.n_images, unchecked.n_labels, unchecked.n_excluded) == (75, 0, 16)
     assert "adapt-excluded-images" in (tmp_path / "unchecked" / "events.jsonl").read_text()
+    # A table excludes images of a folder beside it. One table excludes an image, and the other one its copy.
+    beside = cs.adapt(parent, [str(folder), str(table)], table, out=tmp_path / "of_both", device="cpu")
+    assert beside == record
+    shutil.copy(files[30], folder / "copy_091.png")
+    listed = tmp_path / "listed.csv"
+    listed.write_text("\n".join(["path,split", *(f"{file}," for file in files), f"{folder / 'copy_091.png'},excluded"]))
+    of_copy = cs.adapt(parent, listed, table, out=tmp_path / "of_copy", device="cpu")
+    assert (of_copy.n_images, of_copy.n_labels, of_copy.n_excluded) == (75, 30, 16)
+    (folder / "copy_091.png").unlink()
     of_folder, of_table = preview_matching(parent, folder, table), preview_matching(parent, table)
     assert (of_folder.at_home, of_folder.there) == (of_table.at_home, of_table.there)
+
+
+@pytest.mark.slow
+def test_sets_of_new_images_are_ignored(parent: Run, new: Path, tmp_path: Path) -> None:
+    table = labeled(new, 60, tmp_path / "labels.csv")
+    header, *rows = table.read_text().splitlines()
+    sets = ["fold 1", "fold 2", "test"] * 15 + ["excluded"] * 15
+    with_sets = tmp_path / "sets.csv"
+    with_sets.write_text("\n".join([f"{header},split", *(",".join(pair) for pair in zip(rows, sets, strict=True))]))
+    events = list[Event]()
+    record = cs.adapt(parent, with_sets, with_sets, out=tmp_path / "adapted", device="cpu", emit=events.append)
+    assert (record.n_images, record.n_labels, record.n_excluded) == (45, 45, 15)
+    ignored = [each for each in events if isinstance(each, Noted) and each.code == "other-split-values"]
+    assert [each.parameters["n_rows"] for each in ignored] == [30, 30]
+    columns = ["--columns=path=path", f"--out={tmp_path / 'of_command'}", "--device=cpu"]
+    arguments = ["adapt", str(parent.folder), str(with_sets), f"--labels={with_sets}", *columns]
+    assert main(arguments) == 0
+    assert cs.open_run(tmp_path / "of_command").adaptation == record
 
 
 @pytest.mark.slow

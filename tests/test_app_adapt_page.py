@@ -47,6 +47,10 @@ def test_unfamiliar_images_are_labeled_and_the_classifier_is_adapted_to_them(
     adapted = page.url.rpartition("/")[2]
     assert app_server.ended(f"jobs/{adapted}")["state"] == "done"
     page.get_by_text("It was adapted to another laboratory.").first.wait_for()
+    # The accuracy there is stated beside external tests, too.
+    open_page(page, f"/runs/{adapted}?tab=trust&part=evaluations")
+    page.locator("#evaluations").get_by_text("Of 18 labeled images there").wait_for()
+    open_page(page, f"/runs/{adapted}")
     # Its next step is to adapt the first classifier again, with further labels.
     page.get_by_role("button", name="Adapt to images from there").click()
     dialog.get_by_text("18 images of them have a label").wait_for()

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 import coverslip as cs
 from coverslip.errors import BadRecipe
 from coverslip.images.preprocessing import LAB_MEAN, LAB_SD, Matching, Preprocessing, _lab_of, preprocess
+from coverslip.inference.export.graph import _matched_colors
 
 CLASSIFY = Path(cs.__file__).parent / "inference/export/classify.py"
 
@@ -78,6 +80,32 @@ def test_a_stain_needs_three_channels(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refused:
         cs.train(tmp_path / "gray", cs.Recipe.model_validate({"match": {"stain": True}}), out=tmp_path / "run")
     assert refused.value.code == "color-changes-on-other-channels"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_the_graph_of_an_export_changes_colors_as_coverslip_does(
+    shared_data: Callable[[str], Path], is_inverted: bool
+) -> None:
+    import onnx
+    import onnxruntime
+
+    matching = Matching(has_fixed_stain=True, is_inverted=is_inverted)
+    graph = onnx.parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 18]> colors (uint8[n, h, w, 3] pixels) => (float[n, h, w, 3] matched) {{
+            numbers = Cast<to = 1>(pixels) top = Constant<value_float = 255.0>() {_matched_colors(matching)} }}"""
+    )
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    files = [
+        file for folder in ("blood_pbc", "blood_bccd_crops") for file in sorted(shared_data(folder).glob("*/*"))[:3]
+    ]
+    for file in files:
+        pixels = np.array(Image.open(file).convert("RGB"))
+        (of_graph,) = session.run(None, {"pixels": pixels[None]})
+        difference = np.abs(of_graph[0] - matching.colors(pixels))
+        assert difference.max() <= 1  # of 255, where one rounds up and the other down
+        assert (difference > 0).mean() < 0.02
+        assert np.abs(of_graph[0] - pixels).mean() > 5
 
 
 @pytest.mark.slow

@@ -140,11 +140,16 @@ def adapt(
     size = crop_size_of(crop_size)
     if columns or crop_size:
         images = open_dataset(
-            one_or_all(new), labeled=False, distinct=True, columns=columns_of(columns), crop_size=size
+            one_or_all(new),
+            labeled=False,
+            distinct=True,
+            with_split=False,
+            columns=columns_of(columns),
+            crop_size=size,
         )
     of_labels = None
     if labels is not None:
-        of_labels = open_dataset(labels, group=group, group_pattern=group_pattern, crop_size=size)
+        of_labels = open_dataset(labels, group=group, group_pattern=group_pattern, crop_size=size, with_split=False)
     parts = [part for part in PARTS if part not in (without or ())]
     with shown_progress(notes_console()) as emit:
         record = adapt_run(run, images, of_labels, out=out, parts=parts, device=device, emit=emit)
@@ -159,8 +164,7 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
     from coverslip.evaluation.results import Metric
     from coverslip.reports.reported import percent, range_after
 
-    n_right = record.n_right or 0
-    accuracy = Metric(value=n_right / max(record.n_labels, 1), low=record.low, high=record.high)
+    accuracy = record.accuracy or Metric(value=None)
     home = [None if value is None else percent(value) for value in (record.home_before, record.home_after)]
     for code in ("command-adapted", "command-adapted-labels", "command-adapted-home"):
         console.print(
@@ -176,7 +180,7 @@ def show_adaptation(console: "Console", record: "AdaptationRecord", folder: Path
                 is_inverted=record.is_inverted,
                 is_matched=max(record.zoom) > 1 or record.has_fixed_stain or record.is_inverted,
                 n_labels=record.n_labels,
-                n_right=n_right,
+                n_right=record.n_right or 0,
                 n_right_before=record.n_right_before or 0,
                 accuracy=percent(accuracy.value or 0) + range_after(accuracy, percent),
                 home_before=home[0] or "?",
@@ -240,7 +244,17 @@ def _comparison_as_json(comparison: "Comparison") -> dict[str, object]:
     notes = [{"a": pair.first, "b": pair.second, "text": note} for pair in comparison.pairs for note in pair.notes]
     return {
         "format_version": 1,
-        "runs": [{"run": row.name, "model": row.model, "n": row.n, **asdict(row.fit)} for row in comparison.rows],
+        "runs": [
+            {
+                "run": row.name,
+                "model": row.model,
+                "n": row.n,
+                **asdict(row.fit),
+                "n_adapted_labels": row.n_adapted_labels,
+                "adapted_accuracy": None if row.adapted_accuracy is None else asdict(row.adapted_accuracy),
+            }
+            for row in comparison.rows
+        ],
         "differing": [asdict(differing) for differing in comparison.differing],
         "pairs": pairs,
         "notes": notes,

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from coverslip.audit.features import FeatureExtractor
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.names import some
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
@@ -138,7 +139,7 @@ def adapt(
     classifier = load_classifier(parent, device)
     listed = _new_images(parent, classifier, new, emit)
     images, labeled, has_groups, notes = _labels(parent, labels, listed, classifier, emit)
-    n_excluded = len(images.data.excluded) + len(listed.positions) - len(images.positions)
+    n_excluded = images.n_excluded
     if n_excluded:
         notes.append(note("adapt-excluded-images", n_images=n_excluded))
     rows, _, units = labeled
@@ -195,6 +196,14 @@ class _Images:
         extractor = FeatureExtractor(classifier.backbone, preprocessing, classifier.card.tta)
         with extractor.open_features(data, scan, context) as stored:
             return stored.features[slice(0, len(stored.positions))]
+
+    @property
+    def n_excluded(self) -> int:
+        """The number of images that are left out because a table or a label excludes them."""
+        of_tables = {record.pixels for record in self.data.excluded}
+        pairs = zip(self.data.records, self.scan.facts, strict=True)
+        readable = {record.pixels for record, facts in pairs if isinstance(facts, PixelFacts)}
+        return len((of_tables | readable) - {self.data.records[i].pixels for i in self.positions})
 
     @property
     def facts(self) -> list[PixelFacts]:
@@ -259,14 +268,28 @@ def _has_frozen_network(run: Run) -> bool:
 def _new_images(parent: Run, classifier: Classifier, source: Dataset | ImageSource, emit: Emit) -> _Images:
     """Return the images of the other laboratory; raise BadDataset if they are too few, or images of the training."""
     data = classifier.open_images(source, distinct=True)
+    _emit_notes(data, emit)
     scan = scan_images(data, emit=emit)
-    positions = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
+    # Several sources can list an image, and the table of one can exclude it. Objects of a field can have equal boxes.
+    listed, positions = {record.pixels for record in data.excluded if not record.has_box}, list[int]()
+    for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True)):
+        if isinstance(facts, PixelFacts) and record.pixels not in listed:
+            positions.append(i)
+            if not record.has_box:
+                listed.add(record.pixels)
     images = _Images(data, scan, positions)
     _check_number(images)
     shared = parent.delivered_hashes.find_shared(data, scan, positions, emit=emit)
     if shared:
         raise BadDataset("adapt-training-images", file=data.root, n_images=len(shared))
     return images
+
+
+def _emit_notes(data: Dataset, emit: Emit) -> None:
+    """Emit the notes on opened images, but not the number of excluded ones, which is that of all sources."""
+    for each in data.notes:
+        if each.code != EXCLUDED_BY_HAND:
+            emit(Noted.of(each))
 
 
 def _check_number(images: _Images) -> None:
@@ -289,12 +312,13 @@ def _labels(
 
     Images are found by their pixels. Their groups are those of the labels, or else of the images. Images whose label is
     no class of the classifier are excluded, so that images like these stay unfamiliar. Labels that are too few or of a
-    single class are not used: then only those in `EXCLUSIONS` exclude an image. As many of equal images are excluded as
-    the table excludes.
+    single class are not used: then only those in `EXCLUSIONS` exclude an image. Of equal images, a table excludes the
+    files that it lists.
     """
     if labels is None:
         return images, _NO_LABELS, False, []
-    source = labels if isinstance(labels, Dataset) else open_dataset(labels)
+    source = labels if isinstance(labels, Dataset) else open_dataset(labels, with_split=False)
+    _emit_notes(source, emit)
     source = as_measured(source, parent, classifier.card)
     data = source.subset(i for i, record in enumerate(source.records) if record.label)
     number = {name: k for k, name in enumerate(classifier.classes)}
@@ -319,10 +343,8 @@ def _labels(
     are_used = len(of_classes) >= FEWEST_LABELS and len(set(of_classes)) > 1
     if are_used:
         excluded = {digest for digest, label in label_of.items() if label is None}
-    n_of = Counter(_hash(images.scan, i) for i in images.positions)
-    n_of.subtract(digest for digest, label in label_of.items() if label is not None)
-    of_table = (_excluded(source, emit) - _excluded(images.data, emit)) & n_of
-    images = _without(images, of_table | Counter(dict.fromkeys(excluded, len(images.positions))))
+    with_class = {digest for digest, label in label_of.items() if label is not None}
+    images = _without(images, source, excluded, with_class, emit)
     _check_number(images)
     if not label_of:
         return images, _NO_LABELS, False, []
@@ -339,7 +361,9 @@ def _labels(
     row_of = dict[str, int]()
     for row, i in enumerate(images.positions):
         row_of.setdefault(_hash(images.scan, i), row)
-    label_of_row = {row_of[digest]: label for digest, label in label_of.items() if label is not None}
+    label_of_row = {
+        row_of[digest]: label for digest, label in label_of.items() if label is not None and digest in row_of
+    }
     labeled = sorted(label_of_row)
     groups = [group[_hash(images.scan, images.positions[row])] for row in labeled]
     units = np.unique([name or f"\0{row}" for name, row in zip(groups, labeled, strict=True)], return_inverse=True)[1]
@@ -351,24 +375,27 @@ def _labels(
     )
 
 
-def _without(images: _Images, n_excluded: Counter[str]) -> _Images:
-    """Return the images without as many of equal pixels as stated, the last ones first."""
-    positions = list[int]()
-    for i in reversed(images.positions):
-        digest = _hash(images.scan, i)
-        if n_excluded[digest]:
-            n_excluded[digest] -= 1
-        else:
-            positions.append(i)
-    return replace(images, positions=positions[::-1])
+def _without(images: _Images, labels: Dataset, excluded: set[str], with_class: set[str], emit: Emit) -> _Images:
+    """Return the images without those that labels, or the rows of their table, exclude.
 
-
-def _excluded(data: Dataset, emit: Emit) -> Counter[str]:
-    """Count the images that tables exclude, by their pixels."""
-    if not data.excluded:
-        return Counter()
-    scan = scan_images(replace(data, records=data.excluded), emit=emit)
-    return Counter(facts.pixel_hash for facts in scan.facts if isinstance(facts, PixelFacts))
+    Args:
+        images: of the other laboratory.
+        labels: of some of them.
+        excluded: content hashes of images that labels exclude.
+        with_class: content hashes of images with a label of a class.
+        emit: receives progress.
+    """
+    used = {record.pixels for record in (*labels.records, *images.data.excluded)}
+    listed = {record.pixels for record in (*images.data.records, *images.data.excluded)}
+    files = {record.pixels for record in labels.excluded} - used
+    if others := tuple(record for record in labels.excluded if record.pixels not in listed):
+        scan = scan_images(replace(labels, records=others), emit=emit)
+        excluded = excluded | {_hash(scan, i) for i in range(len(others))} - with_class
+    records = images.data.records
+    positions = [
+        i for i in images.positions if records[i].pixels not in files and _hash(images.scan, i) not in excluded
+    ]
+    return replace(images, positions=positions)
 
 
 def _hash(scan: Scan, i: int) -> str:

@@ -280,7 +280,8 @@ class Classifier:
         Args:
             sources: files, folders, globs, tables, arrays, Pillow images, data frames, or several of these in a list.
             axes: of arrays of color images: channels last or first.
-            distinct: whether images that are listed again count once, and those that a table excludes do not.
+            distinct: whether images that are listed again count once, and those that a table excludes do not. Other
+                sets of tables do not matter.
 
         Raises:
             BadDataset: there are no images.
@@ -290,7 +291,9 @@ class Classifier:
             return with_folder_labels(with_unique_ids(with_plan(sources, plan)), self.classes)
         depths = self.card.trained_on.dtypes
         depth = depths[0] if len(depths) == 1 else None
-        opened = open_dataset(sources, plan=plan, labeled=False, distinct=distinct, axes=axes, depth=depth)
+        opened = open_dataset(
+            sources, plan=plan, labeled=False, distinct=distinct, with_split=False, axes=axes, depth=depth
+        )
         return with_folder_labels(opened, self.classes)
 
     def predict(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:

@@ -52,6 +52,10 @@ class ComparedRun(DocumentedFields):
     """Number of images that the run was measured on."""
     metrics: Mapping[str, Metric]
     fit: Fit
+    n_adapted_labels: int
+    """Labels of the laboratory that the classifier was adapted to; 0: it was not adapted, or without labels."""
+    adapted_accuracy: Metric | None
+    """Accuracy in the laboratory that the classifier was adapted to; null: it was not adapted, or without labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,8 +339,14 @@ def _blocks_of_runs(comparison: Comparison) -> list[SectionText]:
         if any(name in row.metrics for row in runs)
     }
     sizes: Sequence[Cell] = (text("column-images"), *(row.n for row in runs))
+    there: list[Sequence[Cell]] = []
+    if any(row.n_adapted_labels for row in runs):
+        there = [
+            (text("comparison-adapted-labels"), *(row.n_adapted_labels or "–" for row in runs)),
+            (text("accuracy-after-adaptation"), *(estimate(row.adapted_accuracy or missing) for row in runs)),
+        ]
     return [
-        SectionText((), columns, [sizes, *fits]),
+        SectionText((), columns, [sizes, *fits, *there]),
         *_with_further(rows, comparison.primary, columns, words=[text("comparison-overlap")]),
     ]
 
@@ -410,7 +420,7 @@ def _folder_names(folders: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _compared_run(run: Run, run_id: str, name: str) -> ComparedRun:
-    evaluation = run.metrics
+    evaluation, adapted = run.metrics, None if run.is_evaluation else run.adaptation
     return ComparedRun(
         run_id=run_id,
         name=name,
@@ -419,6 +429,8 @@ def _compared_run(run: Run, run_id: str, name: str) -> ComparedRun:
         n=evaluation.n,
         metrics=evaluation.metrics,
         fit=_fit(run),
+        n_adapted_labels=adapted.n_labels if adapted else 0,
+        adapted_accuracy=adapted.accuracy if adapted else None,
     )
 
 
@@ -476,6 +488,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
     if set(first.predictions.classes) != set(second.predictions.classes):
         return replace(pair, notes=[text("comparison-different-classes")])
     common = common_images(first, second)
+    is_adapted = any(run.adaptation is not None for run in (first, second) if not run.is_evaluation)
     groups = common.n_of_groups
     n, n_relabeled = len(common.first_label), int((common.first_label != common.second_label).sum())
     return replace(
@@ -489,13 +502,16 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         n_relabeled=n_relabeled,
         numbers=_numbers_by_labels(common, n_relabeled) if n else [],
         changed=changed_images(common) if n else None,
-        notes=_notes(
-            common,
-            n,
-            n_relabeled,
-            has_same_rule=pair.has_same_rule,
-            has_folds=any(run.is_cross_validated and not run.is_evaluation for run in (first, second)),
-        ),
+        notes=[
+            *([text("comparison-at-home")] if is_adapted else []),
+            *_notes(
+                common,
+                n,
+                n_relabeled,
+                has_same_rule=pair.has_same_rule,
+                has_folds=any(run.is_cross_validated and not run.is_evaluation for run in (first, second)),
+            ),
+        ],
     )
 
 

@@ -762,13 +762,12 @@ def _adapted(run: ReportedRun, severity: Severity) -> Iterator[Json]:
     adapted = run.run.adaptation
     if adapted is None:
         return
-    if adapted.n_right is None or adapted.low is None or adapted.high is None:
+    if (accuracy := adapted.accuracy) is None or accuracy.high is None:
         yield from _when(severity == "unknown", n_images=adapted.n_images)
         return
-    accuracy = Metric(value=adapted.n_right / adapted.n_labels, low=adapted.low, high=adapted.high)
     are_all_labeled = adapted.n_labels >= adapted.n_images
     yield from _when(
-        severity == ("no" if adapted.high < HALF else "care"),
+        severity == ("no" if accuracy.high < HALF else "care"),
         n_labels=adapted.n_labels,
         n_right=adapted.n_right,
         n_right_before=adapted.n_right_before,

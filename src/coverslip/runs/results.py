@@ -284,6 +284,13 @@ class AdaptationRecord(Document):
     home_after: float | None = None
     """Accuracy of the adapted classifier on the same images."""
 
+    @property
+    def accuracy(self) -> Metric | None:
+        """The accuracy in the other laboratory; None without labels."""
+        if self.n_right is None or self.low is None or self.high is None:
+            return None
+        return Metric(value=self.n_right / self.n_labels, low=self.low, high=self.high)
+
     def __repr__(self) -> str:
         """Return what was adapted, and how many labels are predicted right before and after."""
         outcome = "not adapted" if self.selected is None else self.selected

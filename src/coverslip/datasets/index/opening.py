@@ -53,6 +53,7 @@ def open_dataset(
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labeled: bool = True,
     distinct: bool = False,
+    with_split: bool = True,
     domains: Sequence[str | None] | None = None,
     axes: Axes = "HWC",
     depth: Depth | None = None,
@@ -82,6 +83,8 @@ def open_dataset(
         labeled: False for images to predict. Labels then come from a table's label column only. An image that is listed
             again stays: the second one gets the image_id `NAME (2)`.
         distinct: whether images to predict that are listed again count once, as labeled images always do.
+        with_split: False if the sets of a table are not needed: then only the value `excluded` matters, and any other
+            is accepted.
         domains: the name of each source's domain. None takes the name of its folder. Sources with the same name
             form one domain. A column of the table takes precedence.
         axes: of arrays of color images: channels last or first. Arrays are not copied, so do not change them.
@@ -127,11 +130,13 @@ def open_dataset(
     opening = Opening(recorded, group, group_pattern, plan, names, columns, channels=channels)
     distinct = distinct or labeled
     if labeled:
-        opened = [_open_labeled(each, opening, may_read) for each in sources]
+        opened = [_open_labeled(each, opening, may_read, with_split=with_split) for each in sources]
         path_of = opened[0].relative_path
     else:
         each_alone = [[each] for each in sources] if names else [sources]
-        opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
+        opened = [
+            _open_unlabeled(together, opening, distinct, may_read, with_split=with_split) for together in each_alone
+        ]
         path_of = replace(opened[0], root=common_root([each.root for each in opened])).relative_path
         if group_pattern is not None:
             opened = [with_pattern_groups(each, path_of, group_pattern) for each in opened]
@@ -199,10 +204,10 @@ def with_groups(dataset: Dataset, group: str) -> Dataset:
 
 
 def _open_labeled(
-    origin: str | Path | ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None
+    origin: str | Path | ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None, *, with_split: bool
 ) -> Dataset:
     if isinstance(origin, ImageTable):
-        return _open_table(origin, opening, may_read)
+        return _open_table(origin, opening, may_read, with_split=with_split)
     path = absolute_path(origin)
     refuse_closed(path)
     if not path.exists():
@@ -217,13 +222,15 @@ def _open_labeled(
         notes += [_unused(table) for table in _tables_beside(path)]
         return _dataset_of(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
-        return _open_table(read_table(path), opening, may_read)
+        return _open_table(read_table(path), opening, may_read, with_split=with_split)
     if has_image_suffix(path.name):
         raise BadDataset("single-image", file=path)
     raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(origin), 60))
 
 
-def _open_table(table: ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
+def _open_table(
+    table: ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None, *, with_split: bool
+) -> Dataset:
     pattern = opening.group_pattern
     records, excluded, notes = open_table(
         with_mapping(table, opening.columns),
@@ -232,6 +239,7 @@ def _open_table(table: ImageTable, opening: Opening, may_read: Callable[[Path], 
         wants_groups=pattern is None,
         labeled=True,
         distinct=True,
+        with_split=with_split,
         may_read=may_read,
     )
     opened = _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
@@ -504,6 +512,8 @@ def _open_unlabeled(
     opening: Opening,
     distinct: bool,
     may_read: Callable[[Path], bool] | None,
+    *,
+    with_split: bool,
 ) -> Dataset:
     """Return the images of these sources as one dataset without domains, labels from folders, or groups by a pattern.
 
@@ -512,6 +522,7 @@ def _open_unlabeled(
         opening: options of `open_dataset`.
         distinct: as of `open_dataset`.
         may_read: as of `open_dataset`.
+        with_split: as of `open_dataset`.
 
     Raises:
         BadDataset: there are none, or a table is invalid.
@@ -536,6 +547,7 @@ def _open_unlabeled(
                 wants_groups=False,
                 labeled=False,
                 distinct=distinct,
+                with_split=with_split,
                 may_read=may_read,
             )
             records += rows

@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from coverslip.datasets.names import (
     one_line,
     posix_below,
     printable,
+    some,
 )
 from coverslip.datasets.text_tables import CellFault, RowFaults
 from coverslip.errors import BadDataset
@@ -53,6 +55,7 @@ def open_table(
     wants_groups: bool,
     labeled: bool,
     distinct: bool,
+    with_split: bool,
     may_read: Callable[[Path], bool] | None = None,
 ) -> tuple[list[ImageRecord], list[ImageRecord], list[Note]]:
     """Return the records of a table's rows, those of excluded rows, and notes.
@@ -67,6 +70,7 @@ def open_table(
         labeled: whether there must be a label column.
         distinct: whether rows that repeat an image with its label, group and set are ignored. Otherwise each row has a
             record with all its cells, whatever its set.
+        with_split: whether the sets of rows matter. Otherwise only excluded rows do.
         may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
@@ -81,7 +85,7 @@ def open_table(
     plan_columns = (at for name, at in columns.plan.items() if name != "channels")
     table = with_points_in_numbers(table, (*box_columns, *plan_columns))
     finder = FileFinder(may_read)
-    records, excluded = _records(table, columns, plan, distinct, _Sizes(may_read), finder, notes)
+    records, excluded = _records(table, columns, plan, distinct, _Sizes(may_read), finder, notes, with_split)
     if not any(record.exists for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records), finder)
     if wants_groups and columns.group is None and columns.box is not None:
@@ -113,6 +117,7 @@ def _records(
     sizes: "_Sizes",
     finder: FileFinder,
     notes: list[Note],
+    with_split: bool,
 ) -> tuple[list[ImageRecord], list[ImageRecord]]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
@@ -129,6 +134,7 @@ def _records(
         else listed_columns(table, columns)
     )
     n_repeated = n_excluded = n_alone = 0
+    other_sides = Counter[str]()
     without_box: list[int] = []  # lines
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
@@ -147,7 +153,10 @@ def _records(
         is_excluded = stated_side.casefold() == _EXCLUDED
         side = side_named(stated_side)
         if side is None and stated_side and not is_excluded:
-            faults.add(line, _unknown_side(stated_side))
+            if with_split:
+                faults.add(line, _unknown_side(stated_side))
+            other_sides[stated_side] += 1
+        side = side if with_split else None
         row_plan, stated, tag = plan, frozenset[str](), ""
         try:
             row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
@@ -200,6 +209,9 @@ def _records(
     if without_box:
         places = ", ".join(map(table.place, without_box[:_MOST_LISTED]))
         notes.append(note("rows-without-box", level="warning", n_rows=len(without_box), rows=places))
+    if other_sides:
+        values = some(sorted(other_sides), 8)
+        notes.append(note("other-split-values", n_rows=other_sides.total(), values=values))
     notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
     if not records:
         raise BadDataset("all-rows-excluded", file=table.file)

@@ -406,6 +406,11 @@ excluded-rows = { $n_images ->
        *[other] { $n_images } Bilder wurden
     } von Benutzern ausgeschlossen („excluded“ in der Tabelle).
 
+other-split-values = { $n_rows ->
+        [one] Die Aufteilung von { $n_rows } Zeile der Tabelle wird ignoriert
+       *[other] Die Aufteilung von { $n_rows } Zeilen der Tabelle wird ignoriert
+    }: { $values }. Hier zählt nur „excluded“.
+
 rows-without-group = { $n_rows ->
         [one] { $n_rows } Zeile hat keinen Wert in der Spalte „{ $column }“ und hat keine Gruppe.
        *[other] { $n_rows } Zeilen haben keinen Wert in der Spalte „{ $column }“ und haben keine Gruppe.

@@ -1179,6 +1179,10 @@ comparison-fit = { $metric ->
        *[val_f1] F1 auf Validierungsbildern (wahrscheinlichste Klasse)
     }
 
+comparison-adapted-labels = Labels aus dem anderen Labor
+
+comparison-at-home = Ein Klassifikator wurde an ein anderes Labor angepasst. Die Unterschiede sind die auf Bildern aus dem Labor des Trainings.
+
 comparison-overlap = Ob sich zwei Trainings unterscheiden, zeigt das Intervall ihres Unterschieds. Überlappende Intervalle einzelner Werte beantworten diese Frage nicht.
 
 # Sections of a spot check

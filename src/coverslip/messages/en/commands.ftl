@@ -448,11 +448,11 @@ command-adapted = Images    { $is_known ->
     }
 
 command-adapted-labels = { $n_labels ->
-        [0] Not checked: without labels of new images the accuracy there is not known, and every decision is “uncertain”. Label 20 of them (coverslip suggest NEW).
+        [0] Not checked: no label of a new image was used, so the accuracy there is not known, and every decision is “uncertain”. Label 20 of them, of two or more classes (coverslip suggest NEW).
        *[other] Labels    Of { $n_labels } labels, { $n_right_before } were predicted right before, { $n_right } after: accuracy { $accuracy }.
     }
 
-command-adapted-home = Before    Accuracy on the test images of the training: { $home_before } before, { $home_after } after.
+command-adapted-home = Training  Accuracy on its test images: { $home_before } before, { $home_after } after.
 
 command-result-next = Predict   coverslip predict { $run } NEW_IMAGES --out predictions.csv
 

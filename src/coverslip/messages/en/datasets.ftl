@@ -406,6 +406,11 @@ excluded-rows = { $n_images ->
        *[other] { $n_images } images were
     } excluded by users ('excluded' in the table).
 
+other-split-values = { $n_rows ->
+        [one] The split of { $n_rows } row of the table is ignored
+       *[other] The splits of { $n_rows } rows of the table are ignored
+    }: { $values }. Only 'excluded' matters here.
+
 rows-without-group = { $n_rows ->
         [one] { $n_rows } row has no value in the column '{ $column }' and has no group.
        *[other] { $n_rows } rows have no value in the column '{ $column }' and have no group.

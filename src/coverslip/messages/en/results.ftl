@@ -1179,6 +1179,10 @@ comparison-fit = { $metric ->
        *[val_f1] F1 on validation images (most probable class)
     }
 
+comparison-adapted-labels = Labels from the other laboratory
+
+comparison-at-home = A classifier was adapted to another laboratory. The differences are those on images from the laboratory of the training.
+
 comparison-overlap = To decide whether two runs differ, use the interval of their difference. Overlapping intervals of single values do not answer this question.
 
 # Sections of a spot check

@@ -311,8 +311,7 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
             return None
         adapted = None if run.is_evaluation else run.adaptation
         if adapted is not None:  # its own test images are of the other laboratory than the one that it is for
-            share = adapted.n_right / adapted.n_labels if adapted.n_right is not None else None
-            metric = Metric(value=share, low=adapted.low, high=adapted.high)
+            metric = adapted.accuracy or Metric(value=None)
             name, title = "adapted_accuracy", text("accuracy-after-adaptation")
         verdict = None
         with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
