@@ -776,14 +776,16 @@ class _Candidates:
         weight, bias = (np.mean([layer[k] for layer in layers], axis=0).astype(np.float32) for k in (0, 1))
         return LinearHead(weight, bias, None)
 
-    def _logits_of(self, name: CandidateName, others: Ints, held_out: Ints) -> Floats:
-        """Return logits of some labeled images by a candidate that is fitted to others."""
+    def _logits_of(self, names: Collection[CandidateName], others: Ints, held_out: Ints) -> dict[CandidateName, Floats]:
+        """Return logits of some labeled images by candidates that are fitted to others."""
         BY_SIGNAL.check()
-        if name in self.fixed:
-            return self.fixed[name][self.rows[held_out]]
-        logits: Floats = np.mean(
-            [head.logits(space.new[held_out]) for space, head in self._fitted(name, others)], axis=0
-        )
+        logits = {name: self.fixed[name][self.rows[held_out]] for name in names if name in self.fixed}
+        if not self.fixed.keys() >= set(names):
+            layers = self._fitted("averaged" if "averaged" in names else "pooled", others)
+            of_layer = [head.logits(space.new[held_out]) for space, head in layers]
+            for name in names:
+                if name not in self.fixed:
+                    logits[name] = np.mean(of_layer, axis=0) if name == "averaged" else of_layer[0]
         return logits
 
     def choose(self, order: Sequence[CandidateName], some: Ints) -> _Choice:
@@ -796,8 +798,9 @@ class _Candidates:
         fold = _folds(self.label[some], self.units[some], _N_INNER_FOLDS)
         logits_of = {name: np.empty((len(some), self.n_classes)) for name in order}
         for k in np.unique(fold):
+            of_fold = self._logits_of(order, some[fold != k], some[fold == k])
             for name, logits in logits_of.items():
-                logits[fold == k] = self._logits_of(name, some[fold != k], some[fold == k])
+                logits[fold == k] = of_fold[name]
         n_right = {name: int((each.argmax(axis=1) == self.label[some]).sum()) for name, each in logits_of.items()}
         best = max(order, key=lambda name: (n_right[name], -order.index(name)))
         return _Choice(best, logits_of[best], tuple(Candidate(name=name, n_right=n_right[name]) for name in order))
@@ -813,7 +816,7 @@ class _Candidates:
         for k in np.unique(fold):
             others, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
             choice = self.choose(order, others)
-            logits = self._logits_of(choice.name, others, held_out)
+            logits = self._logits_of([choice.name], others, held_out)[choice.name]
             decided[held_out] = _decided(deciding(choice, others), logits)
         return decided
 
