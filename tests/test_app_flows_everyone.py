@@ -99,7 +99,7 @@ def ask_for_an_evaluation(page: "Page") -> None:
     page.get_by_role("button", name="Evaluate on an external test set").click()
     images = page.get_by_role("combobox", name="Labeled dataset")
     images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
-    images.select_option(label="Cells of two clinics (90), training dataset")
+    images.select_option(label="Cells of two clinics: 90 images, training dataset")
     page.get_by_text(re.compile("were used to train this classifier")).wait_for()  # these are its own images
 
 

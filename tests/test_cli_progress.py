@@ -147,12 +147,20 @@ def test_a_terminal_shows_the_same_lines_and_bars() -> None:
     assert "\x1b[?25h" in printed, "and comes back"
 
 
+def test_the_time_left_beside_a_bar_passes_without_events() -> None:
+    event = Progressed(stage="reading-images", done=20, total=50, per_second=10.0, seconds_left=3.0)
+    (bar,) = bars_of(fold_event(LoggedProgress(), event, 100.0))
+    assert text("progress-time-left", time="3 s") in bar.beside(100.0)
+    assert text("progress-time-left", time="2 s") in bar.beside(101.0)
+    assert bar.beside(104.0) == text("progress-per-second", n="10", unit=event.unit_name)
+
+
 def test_bars_are_what_goes_on() -> None:
     def bars(*events: Event) -> dict[str, tuple[int, int]]:
         progress = LoggedProgress()
         for event in events:
             progress = fold_event(progress, event, 100.0)
-        return {bar.name: (bar.done, bar.total) for bar in bars_of(progress, 100.0)}
+        return {bar.name: (bar.done, bar.total) for bar in bars_of(progress)}
 
     training = a_training()
     assert bars(*training[:20]) == {"reading images": (20, 50)}

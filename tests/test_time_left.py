@@ -24,7 +24,7 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.experiments.estimating import plan_work
-from coverslip.runs.progress import LoggedProgress, TimeLeft, fold_event, seconds_left
+from coverslip.runs.progress import LoggedProgress, TimeLeft, fold_event, seconds_left, work_by
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.timing import expected_epochs, total_seconds
 
@@ -232,6 +232,17 @@ def test_the_time_left_is_shown_when_it_is_more_than_a_guess() -> None:
     first = fold_event(fold_event(LoggedProgress(), plan, 0.0), StageStarted(stage="instant"), 2.0)
     assert seconds_left(first, 2.0) is None
     assert seconds_left(fold_event(first, Noted(code="few-images", text=""), 6.0), 6.0) is not None
+
+
+def test_no_time_is_left_when_the_estimate_is_used_up() -> None:
+    plan, predicting = replace(PLAN, pace=KNOWN), Progressed(stage="predicting", done=9, total=10, seconds_left=30.0)
+    progress = fold_event(fold_event(LoggedProgress(), plan, 0.0), ClassifierSelected(stage="finetune", epoch=5), 2.0)
+    progress = fold_event(progress, predicting, 12.0)
+    assert progress.left is not None
+    end = 12.0 + progress.left.seconds
+    assert (seconds_left(progress, end - 5.0), seconds_left(progress, end - 0.5)) == (5.0, None)
+    lefts = [work.seconds_left if (work := work_by(progress, now)) else 0.0 for now in (12.0, 40.0, 41.5, 100.0)]
+    assert lefts == [30.0, 2.0, None, None]
 
 
 def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:

@@ -1,13 +1,14 @@
 """Show the progress of long tasks on stderr: live bars on a terminal, otherwise a few plain lines."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from coverslip.cli._options import with_remedies
 from coverslip.events import (
@@ -25,7 +26,7 @@ from coverslip.events import (
     StepEnded,
 )
 from coverslip.messages import duration, rough_duration, text
-from coverslip.runs.progress import LoggedProgress, Work, fold_event, seconds_left
+from coverslip.runs.progress import LoggedProgress, Work, fold_event, seconds_left, work_by
 from coverslip.runs.training import EARLY_DIP
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -57,26 +58,27 @@ class Bar:
     name: str
     done: int
     total: int
-    beside: str  # text beside the bar
+    beside: Callable[[float], str]  # text beside the bar at a time, in seconds since 1970
 
 
 _INDETERMINATE = "indeterminate"  # name of the bar that is shown if no countable progress is available
 _WHOLE = 1000  # number of steps of the bar for the whole task
 
 
-def bars_of(progress: LoggedProgress, now: float) -> list[Bar]:
-    """Return the bars of the current tasks, the innermost first; `now` is in seconds since 1970."""
+def bars_of(progress: LoggedProgress) -> list[Bar]:
+    """Return the bars of the current tasks, the innermost first."""
     bars = []
     work, step = progress.work, progress.step
     if work is not None and work.done < work.total:
-        bars.append(Bar(work.title, work.done, work.total, _pace(work)))
+        bars.append(Bar(work.title, work.done, work.total, lambda now: _pace_of_work(progress, now)))
     if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
         name = text("progress-epoch", epoch=step.epoch, n_epochs=max(progress.n_epochs or 0, step.epoch))
         speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
         beside = f"{text('progress-loss', loss=_five_characters(step.loss))}  {speed}"
-        bars.append(Bar(name, step.step, step.n_steps, beside))
+        bars.append(Bar(name, step.step, step.n_steps, lambda _: beside))
     if progress.plan is not None:
-        bars.append(Bar(_training_title(progress), round(progress.share * _WHOLE), _WHOLE, _time_left(progress, now)))
+        share = round(progress.share * _WHOLE)
+        bars.append(Bar(_training_title(progress), share, _WHOLE, lambda now: _time_left(progress, now)))
     return bars
 
 
@@ -98,6 +100,13 @@ def _time_left(progress: LoggedProgress, now: float) -> str:
     return text("progress-left", time=rough_duration(remaining_seconds), is_open=progress.may_take_longer)
 
 
+class _Beside(ProgressColumn):
+    """The text beside a bar, computed whenever the bars are drawn: time passes between events too."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["beside"](time.time()))
+
+
 class _Bars:
     """Bars at the bottom, finished stages and epochs as lines above them."""
 
@@ -106,7 +115,7 @@ class _Bars:
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[beside]}", markup=False),
+            _Beside(),
             console=console,
             transient=True,
         )
@@ -124,7 +133,7 @@ class _Bars:
     def show(self, event: Event) -> None:
         now = time.time()
         before, self.progress = self.progress, fold_event(self.progress, event, now)
-        self._draw(bars_of(self.progress, now))
+        self._draw(bars_of(self.progress))
         for line in (*lines_of(event, self.progress, now), *_new_notes(before, self.progress)):
             self.display.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -132,10 +141,12 @@ class _Bars:
         for name in self.tasks.keys() - {*(bar.name for bar in bars), *(() if bars else (_INDETERMINATE,))}:
             self.display.remove_task(self.tasks.pop(name))
         if not bars and _INDETERMINATE not in self.tasks:
-            self.tasks[_INDETERMINATE] = self.display.add_task(text("progress-working"), total=None, beside="")
+            self.tasks[_INDETERMINATE] = self.display.add_task(
+                text("progress-working"), total=None, beside=lambda _: ""
+            )
         for bar in bars:
             if bar.name not in self.tasks:
-                self.tasks[bar.name] = self.display.add_task(bar.name, total=bar.total, beside="")
+                self.tasks[bar.name] = self.display.add_task(bar.name, total=bar.total, beside=bar.beside)
             self.display.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
 
 
@@ -263,6 +274,11 @@ def epoch_row(e: EpochEnded) -> str:
 def _five_characters(value: float | None) -> str:
     """Format a number in five characters: 0.412, 12.40."""
     return "  -  " if value is None else f"{value:.3f}"[:5]
+
+
+def _pace_of_work(progress: LoggedProgress, now: float) -> str:
+    work = work_by(progress, now)
+    return "" if work is None else _pace(work)
 
 
 def _pace(event: Progressed | Work) -> str:

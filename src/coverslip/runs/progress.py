@@ -132,7 +132,7 @@ class Work(DocumentedFields):
     """Of `done` and `total`; empty if unknown."""
     per_second: float | None = None
     seconds_left: float | None = None
-    """At the last event; null if unknown."""
+    """null if unknown, or if the estimate is used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +161,7 @@ class StageTime(DocumentedFields):
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
 _MIN_SECONDS_TO_CORRECT = 3.0
 _MOST_BEFORE_END = 0.99
+_MIN_SECONDS_LEFT = 1.0
 _MOST_SLOWNESS = 3.0
 
 
@@ -255,9 +256,23 @@ def fold_event(progress: LoggedProgress, event: Event, at: float) -> LoggedProgr
 
 
 def seconds_left(progress: LoggedProgress, now: float) -> float | None:
-    """Return the remaining seconds of the whole run at `now` (since 1970); None if they are not known yet."""
+    """Return the remaining seconds of the whole run at `now` (since 1970); None if unknown or used up."""
     is_early = progress.worked < SHOWN_AFTER_SECONDS and progress.share < SHOWN_AFTER_SHARE
-    return None if progress.left is None or is_early else round(progress.left.by(now), 1)
+    return None if progress.left is None or is_early else _unless_used_up(progress.left.by(now))
+
+
+def work_by(progress: LoggedProgress, now: float) -> Work | None:
+    """Return the countable work with its remaining seconds at `now` (since 1970), since time passes between events."""
+    work = progress.work
+    if work is None or work.seconds_left is None:
+        return work
+    passed = now - (now if progress.at is None else progress.at)
+    return replace(work, seconds_left=_unless_used_up(work.seconds_left - max(0.0, passed)))
+
+
+def _unless_used_up(seconds: float) -> float | None:
+    """Return the rounded seconds, or None if the estimate is used up: work that goes on takes an unknown time."""
+    return round(seconds, 1) if seconds >= _MIN_SECONDS_LEFT else None
 
 
 def _timed(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:

@@ -23,7 +23,7 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFou
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
 from coverslip.runs.log import FoldedLog
-from coverslip.runs.progress import LoggedProgress, Work
+from coverslip.runs.progress import LoggedProgress, Work, work_by
 from coverslip.runs.status import Status, mark_interrupted
 from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db
@@ -489,7 +489,7 @@ def refuse_in_use(connection: Connection, dataset_id: str) -> None:
 
 def progress_of_work(job: Job) -> Work | None:
     """Return the progress of a job whose work is one stage after another, from its log."""
-    return folded_log(job).progress.work
+    return work_by(folded_log(job).progress, time.time())
 
 
 def _same_command(job: Job, _: bool) -> list[str]:

@@ -20,7 +20,7 @@ from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.log import MOST_LINES, LogLine
-from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left, work_by
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.recipe_keys import load_recipe, recipe_text
 from coverslip.runs.timing import Stage
@@ -72,7 +72,7 @@ class RunProgress(DocumentedFields):
     share: Annotated[float, Field(ge=0, le=1)]
     """Share of the whole run; never decreases."""
     seconds_left: float | None
-    """Time left for the whole run; null if unknown."""
+    """Time left for the whole run; null if unknown, or if the estimate is used up."""
     may_take_longer: bool
     """Takes longer if validation results improve further."""
     training_share: Annotated[float, Field(ge=0, le=1)]
@@ -273,7 +273,7 @@ def _run_progress(progress: LoggedProgress, *, is_time_known: bool) -> RunProgre
         seconds_left=seconds_left(progress, time.time()) if is_time_known else None,
         may_take_longer=progress.may_take_longer,
         training_share=round(progress.training_share, 4),
-        work=progress.work,
+        work=work_by(progress, time.time()),
         step=progress.step,
         stages=progress.stages,
     )

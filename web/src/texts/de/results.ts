@@ -343,6 +343,12 @@ export const results: typeof english = {
     begin: 'Evaluieren',
     none: 'Noch keine Evaluation auf einem externen Testset.',
     noDatasets: 'Kein Datensatz hat Bilder der Klassen dieses Klassifikators.',
+    usable: (name, n, all) =>
+      n < all
+        ? `${name}: ${count(n)} von ${dative.images(all)} mit Labels dieser Klassen`
+        : `${name}: ${counts.images(all)}`,
+    noLabels: 'kein Test möglich, da Labels fehlen',
+    otherClasses: 'kein Test möglich, da die Labels andere Klassen haben',
     ofTraining: (dataset) => `${dataset}, Trainingsdatensatz`,
     toDatasets: 'Anderen Datensatz öffnen …',
     sharedClasses: (n, all) =>

@@ -63,11 +63,10 @@ export const runs: Texts['runs'] = {
     epoch: (k, n, perSecond) =>
       `Epoche ${count(k)} von ${count(n)} · ${decimal(perSecond, perSecond < 10 ? 1 : 0)} Bilder pro Sekunde`,
     work: (title) => title.charAt(0).toUpperCase() + title.slice(1),
-    left: (time) => `noch ${time}`,
     adaptation:
       'Dieses Training passt einen Klassifikator an ein anderes Labor an. Trainings-, Validierungs- und Testbilder sind die des ersten Labors. Labels des anderen, falls es welche gibt, wählen am Ende den Klassifikator und zeigen seine Genauigkeit dort.',
     waiting: 'Wartet in der Warteschlange, bis das laufende Training oder die laufende Studie endet.',
-    starting: 'Wird gestartet …',
+    starting: 'Das Programm wird gestartet …',
     ready: 'Ein erster Klassifikator ist bereit',
     first: 'Erste Ergebnisse',
     preliminary: 'vorläufig',

@@ -348,6 +348,12 @@ export const results = {
     begin: 'Evaluate',
     none: 'No evaluation on an external test set yet.',
     noDatasets: 'No dataset has images of the classes of this classifier.',
+    usable: (name: string, n: number, all: number) =>
+      n < all
+        ? `${name}: ${count(n)} of ${counts.images(all)} labeled with these classes`
+        : `${name}: ${counts.images(all)}`,
+    noLabels: 'cannot be tested on, because it has no labels',
+    otherClasses: 'cannot be tested on, because its labels are of other classes',
     ofTraining: (dataset: string) => `${dataset}, training dataset`,
     toDatasets: 'Open another dataset …',
     sharedClasses: (n: number, all: number) =>

@@ -65,11 +65,10 @@ export const runs = {
     epoch: (k: number, n: number, perSecond: number) =>
       `Epoch ${count(k)} of ${count(n)} · ${decimal(perSecond, perSecond < 10 ? 1 : 0)} images per second`,
     work: (title: string) => title.charAt(0).toUpperCase() + title.slice(1),
-    left: (time: string) => `${time} left`,
     adaptation:
       'This training adapts a classifier to another laboratory. Training, validation and test images are those of the first laboratory. Labels of the other one, if there are any, choose the classifier at the end, and show its accuracy there.',
     waiting: 'Waiting in the queue until the current training or study ends.',
-    starting: 'Starting …',
+    starting: 'Starting the program …',
     ready: 'A first classifier is ready',
     first: 'First results',
     preliminary: 'preliminary',
