@@ -227,7 +227,7 @@ def test_the_next_step_opens_its_tab_or_a_training_in_folds(page: "Page", stock:
     open_page(page, f"/runs/{stock.run}")
     page.get_by_role("link", name="Test on other images").click()
     datasets = page.get_by_role("dialog").get_by_role("combobox", name="Labeled dataset")
-    expect(datasets.locator("option[disabled]").first).to_contain_text("no labels")
+    datasets.locator("option[disabled]", has_text="no labels").first.wait_for(state="attached")
     page.wait_for_url(f"**/runs/{stock.run}?tab=trust&part=evaluations")
     page.keyboard.press("Escape")
     page.go_back()

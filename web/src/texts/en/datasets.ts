@@ -422,6 +422,8 @@ export const datasets = {
     notYet: 'Nothing was found so far.',
     sets: (n: number) => plural(n, { one: `${count(n)} set`, other: `${count(n)} sets` }),
     solvedSet: 'Solved',
+    solvedByClass: (label: string) => `Solved: all have the class ${label}`,
+    solvedByExclusion: (path: string) => `Solved: ${path} is excluded`,
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',
     compare: 'Compare the images',
