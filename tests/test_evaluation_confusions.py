@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from coverslip.evaluation.metrics import ConfusedPair, confused_classes, confused_pairs, hardest_classes
+from coverslip.evaluation.metrics import ConfusedPair, confused_classes, confused_pairs
 
 MATRIX = np.array([[5, 0, 1, 4], [0, 9, 0, 1], [0, 2, 8, 0], [6, 0, 0, 2]])
 
@@ -24,8 +24,3 @@ def test_classes_that_are_confused_stand_beside_each_other_and_others_fill_up():
     assert confused_classes(MATRIX, 2) == [0, 3]
     assert confused_classes(MATRIX, 4) == [0, 3, 1, 2]
     assert confused_classes(np.diag([3, 0, 4]), 2) == [0, 1]
-
-
-def test_classes_of_lowest_f1_come_first_and_those_without_images_last():
-    assert hardest_classes([0.9, None, 0.1, 0.5], 3) == [2, 3, 0]
-    assert hardest_classes([0.9, None], 12) == [0, 1]

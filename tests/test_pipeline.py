@@ -183,12 +183,16 @@ def test_predicting_images_that_the_classifier_learnt_from_is_reported(
     of_set = {
         name: [cells / row.path for row in trained.split if row.split == name] for name in ("train", "val", "test")
     }
+    new = next(iter(write_cells(tmp_path / "new", 1, seed=77).rglob("*.png")))
     for sets in (("train", "val", "test"), ("test",)):
         events: list[Event] = []
         files = [path for name in sets for path in of_set[name]]
-        cs.predict(trained, files, out=tmp_path / "p.csv", emit=events.append)
+        cs.predict(trained, [*files, new], out=tmp_path / "p.csv", emit=events.append)
         notes = [event for event in events if isinstance(event, Noted) and event.code == "training-images"]
         assert [note.parameters["n_images"] for note in notes] == [len(files)]
+        *of_training, of_new = ["is-training-image" in row["warning_code"] for row in rows_of(tmp_path / "p.csv")]
+        assert all(of_training)
+        assert not of_new
 
 
 def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path) -> None:

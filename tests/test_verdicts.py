@@ -10,6 +10,8 @@ from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.evaluation.results import Evaluation, FoldsScores
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.messages import has_entry, in_language, text
+from coverslip.reports.reported import MANY_CLASSES, N_HARDEST
+from coverslip.reports.sections.classes import summary_table
 from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of
 
 
@@ -324,3 +326,14 @@ def test_rules_have_distinct_codes_and_texts_for_each_severity() -> None:
     rules += [(rule.code, rule.severity) for rule in RULES_OF_RUNS]
     assert len(rules) == len(set(rules))
     assert all(has_entry(code) and has_entry(f"{code}.meaning") for code, _ in rules)
+
+
+def test_verdict_and_tables_name_the_class_with_the_lowest_recall() -> None:
+    counts = np.diag([1000, *[300] * MANY_CLASSES])
+    counts[0, :2] = (850, 150)  # the F1 of class 1 is lower, as a third of its predictions are wrong
+    metrics = measured(counts.tolist(), n_groups=20)
+    scores = metrics.per_class
+    assert (scores["class 1"].metrics["f1"].value or 1) < (scores["class 0"].metrics["f1"].value or 0)
+    assert text("verdict-weakest-class", label="class 0", n_correct=850, n_images=1000) in verdict_of(metrics).headline
+    assert [row[0] for row in summary_table(metrics).rows[:2]] == ["class 0", "class 1"]
+    assert len(summary_table(metrics).rows) == N_HARDEST

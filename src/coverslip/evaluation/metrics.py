@@ -171,12 +171,6 @@ def confused_classes(matrix: np.ndarray, at_most: int) -> list[int]:
     return list(dict.fromkeys([*by_confusion, *range(len(matrix))]))[:at_most]
 
 
-def hardest_classes(f1: Sequence[float | None], at_most: int) -> list[int]:
-    """Return the numbers of the classes with the lowest F1, lowest first; classes without F1 (no images) come last."""
-    order = sorted(range(len(f1)), key=lambda k: 2.0 if (value := f1[k]) is None else value)
-    return order[:at_most]
-
-
 @dataclass(frozen=True, slots=True)
 class Influence:
     """The influence of images on one metric; see `intervals.py`."""

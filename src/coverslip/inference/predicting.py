@@ -35,7 +35,7 @@ from coverslip.inference.new_images import (
     other_pixels,
     plans_of_training,
 )
-from coverslip.messages import Note, Resume, message, note
+from coverslip.messages import Note, Resume, joined, message, note
 from coverslip.notebooks import html_table
 from coverslip.runs.classifier import fingerprint_of, identity_of, open_classifier
 from coverslip.runs.folder import Run, is_run
@@ -69,7 +69,7 @@ def _run_of(classifier: Run | Path | str) -> Run:
 
 
 class TrainingImageCounter:
-    """Counts copies of training and validation images among predicted images.
+    """Counts copies of training and validation images among predicted images, and adds a warning to their rows.
 
     Args:
         classifier: a run, or its packaged classifier. Without the run the training images are not known.
@@ -98,8 +98,12 @@ class TrainingImageCounter:
     def rows(self, predicted: Iterable[Pair]) -> Iterator[Prediction]:
         """Yield the rows of predicted images with their hashes, and count training images, each once."""
         for row, image in predicted:
-            self._n += isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes
-            yield row
+            if isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes:
+                self._n += 1
+                warnings = [message("is-training-image"), *([] if row.warning is None else [row.warning])]
+                yield replace(row, warning=joined(warnings))
+            else:
+                yield row
 
     def note(self) -> Note | None:
         """Return the note on training images, or None if there are none."""

@@ -259,7 +259,7 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
     elif worst is not None and use != "yes":
         sentences = [text("verdict", use=use, is_external=is_external, has_groups=False), worst.claim]
     else:
-        weakest = [row for row in _shares(metrics, "recall")[:1] if (row[1].value or 0) < 1]
+        weakest = [row for row in shares_of_classes(metrics, "recall")[:1] if (row[1].value or 0) < 1]
         sentences = [text("verdict", use=use, is_external=is_external, has_groups=bool(metrics.n_units))]
         sentences += [_score_text(metrics, "external" if is_external else "")]
         sentences += [text("verdict-weakest-class", label=label, **_counts(recall)) for label, recall in weakest]
@@ -336,7 +336,8 @@ def _skill(metrics: Evaluation) -> _Skill | None:
     Without an interval, since there are too few groups, both ends are those of the value.
     """
     balanced, n_classes = metrics.metrics.get("balanced_accuracy"), len(metrics.classes)
-    if balanced is None or balanced.value is None or len(_shares(metrics, "recall")) < n_classes or n_classes < 2:
+    is_complete = len(shares_of_classes(metrics, "recall")) == n_classes
+    if balanced is None or balanced.value is None or not is_complete or n_classes < 2:
         return None
     chance, ends = 1 / n_classes, (balanced.low, balanced.high)
     low, high = (((balanced.value if end is None else end) - chance) / (1 - chance) for end in ends)
@@ -396,7 +397,7 @@ def _weak(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
         yield from _when((skill.high < HALF) == is_known, **skill.words)
 
 
-def _shares(metrics: Evaluation, name: Literal["recall", "precision"]) -> list[tuple[str, Metric]]:
+def shares_of_classes(metrics: Evaluation, name: Literal["recall", "precision"]) -> list[tuple[str, Metric]]:
     """Return recall or precision of each class for which it says something, the least first.
 
     If there are too few groups for an interval, it is that of single images, which is too narrow.
@@ -437,7 +438,7 @@ def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-
 
 def _lost_classes(metrics: Evaluation) -> list[tuple[str, Metric]]:
     """Return the classes of which almost no image is recognized, or none of many, whatever the groups of these."""
-    rows = _shares(metrics, "recall")
+    rows = shares_of_classes(metrics, "recall")
     missed = {label for label, recall in rows if not recall.value and (recall.n_images or 0) >= _ENOUGH_MISSED}
     return [(label, recall) for label, recall in rows if label in missed or _ends(recall)[1] < LOST_RECALL]
 
@@ -445,7 +446,7 @@ def _lost_classes(metrics: Evaluation) -> list[tuple[str, Metric]]:
 def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     """Yield the classes that are almost never recognized; the other classes are useful if they are the most of many."""
     lost = _lost_classes(metrics)
-    has_many = len(_shares(metrics, "recall")) > 3 * len(lost)
+    has_many = len(shares_of_classes(metrics, "recall")) > 3 * len(lost)
     yield from _when(bool(lost) and has_many == is_of_many, **_shares_in_words(lost))
 
 
@@ -456,7 +457,7 @@ def _is_unknown_of_two(metrics: Evaluation, recall: Metric) -> bool:
 
 def _unknown_of_two(metrics: Evaluation) -> Iterator[Json]:
     """Yield the classes of two whose recall is not known: each is half of the task."""
-    rows = [row for row in _shares(metrics, "recall") if _is_unknown_of_two(metrics, row[1])]
+    rows = [row for row in shares_of_classes(metrics, "recall") if _is_unknown_of_two(metrics, row[1])]
     yield from _when(bool(rows), is_below=False, n_needed=_ENOUGH, **_shares_in_words(rows))
 
 
@@ -467,7 +468,7 @@ def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     training images may.
     """
     lost = {label for label, _ in _lost_classes(metrics)}
-    rows = [row for row in _shares(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
+    rows = [row for row in shares_of_classes(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
     rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known and not _is_unknown_of_two(metrics, row[1])]
     has_many_missed = {label for label, recall in rows if (recall.value or 0) < HALF or _ends(recall)[1] < MANY_MISSED}
     for is_below in (True, False):
@@ -500,8 +501,8 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
 
     If most are right, classes are not named whose recall may be too low as well.
     """
-    named = {label for label, recall in _shares(metrics, "recall") if _ends(recall)[0] < HALF}
-    rows = [row for row in _shares(metrics, "precision") if _ends(row[1])[0] < HALF]
+    named = {label for label, recall in shares_of_classes(metrics, "recall") if _ends(recall)[0] < HALF}
+    rows = [row for row in shares_of_classes(metrics, "precision") if _ends(row[1])[0] < HALF]
     rows = [row for row in rows if (row[1].value or 0) < HALF or row[0] not in named]
     rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
     if rows:
@@ -708,7 +709,7 @@ def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
     """Yield a significantly lower mean recall of the classes of both sets, which does not depend on their sizes."""
     if run.evaluation is None or not run.run.is_measured:
         return
-    before, after = (dict(_shares(metrics, "recall")) for metrics in (run.run.metrics, run.metrics))
+    before, after = (dict(shares_of_classes(metrics, "recall")) for metrics in (run.run.metrics, run.metrics))
     labels = [label for label in before if label in after]
     if not labels or any(True for metrics in (run.run.metrics, run.metrics) for _ in _too_few_groups(metrics)):
         return

@@ -98,6 +98,8 @@ training-images = Dieser Klassifikator wurde mit { $n_images ->
        *[other] { $n_images }
     } dieser Bilder trainiert. Vorhersagen dafür sind häufiger richtig als für neue Bilder.
 
+is-training-image = mit diesem Bild oder einem Duplikat davon wurde dieser Klassifikator trainiert
+
 unreadable-image = { $image }: { $reason }
 
 prediction-resumed = { $n_images ->

@@ -486,7 +486,7 @@ limit-finding = { $claim }
 
 verdict-metric = { $metric }: { $value }.
 
-verdict-lowest-class = Die Klasse mit dem niedrigsten F1 ist { $label }: { $f1 } ({ $n_images ->
+verdict-lowest-class = Die Klasse mit der niedrigsten Sensitivität ist { $label }: { $recall } ({ $n_images ->
         [one] { $n_images } Bild
        *[other] { $n_images } Bilder
     }).
@@ -1034,7 +1034,7 @@ report-adapted = Von { $n_labels } Labels von dort werden { $n_right } richtig v
 
 column-confused-with = vorhergesagt als (Bilder)
 
-report-lowest-f1-classes = Die { $n_classes } Klassen mit dem niedrigsten F1, das niedrigste zuerst.
+report-lowest-recall-classes = Die { $n_classes } Klassen mit der niedrigsten Sensitivität, die niedrigste zuerst.
 
 report-all-classes = Alle { $n_classes } Klassen
 

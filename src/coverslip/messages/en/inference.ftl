@@ -98,6 +98,8 @@ training-images = { $n_images ->
        *[other] { $n_images } of these images were
     } used to train this classifier. Their predictions are correct more often than those of new images.
 
+is-training-image = this image, or a duplicate of it, was used to train this classifier
+
 unreadable-image = { $image }: { $reason }
 
 prediction-resumed = { $n_images ->

@@ -486,7 +486,7 @@ limit-finding = { $claim }
 
 verdict-metric = { $metric } is { $value }.
 
-verdict-lowest-class = The class with the lowest F1 is { $label }: { $f1 } ({ $n_images ->
+verdict-lowest-class = The class with the lowest recall is { $label }: { $recall } ({ $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     }).
@@ -1034,7 +1034,7 @@ report-adapted = Of { $n_labels } labels there, { $n_right } are predicted right
 
 column-confused-with = predicted as (images)
 
-report-lowest-f1-classes = The { $n_classes } classes with the lowest F1, lowest first.
+report-lowest-recall-classes = The { $n_classes } classes with the lowest recall, lowest first.
 
 report-all-classes = All { $n_classes } classes
 

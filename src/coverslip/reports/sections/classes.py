@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from coverslip.evaluation.decisions import OperatingPoint
-from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
+from coverslip.evaluation.metrics import confused_classes, confused_pairs
 from coverslip.evaluation.results import ClassScores, Evaluation, Metric, SubgroupScores
 from coverslip.evaluation.table import CLASS_METRICS, METRICS
 from coverslip.messages import localized_number, text
-from coverslip.reports import figures, metric_rows
+from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import FigureData
 from coverslip.reports.metric_rows import Cell, Estimate, below_values, column_titles, estimate
@@ -25,6 +25,7 @@ from coverslip.reports.reported import (
     value_words,
     with_interval,
 )
+from coverslip.reports.verdict import shares_of_classes
 
 _MOST_IN_FULL = 30  # maximum number of classes whose names and counts fit into one matrix
 
@@ -184,7 +185,7 @@ def operating_point_words(run: ReportedRun) -> str:
 def class_tables(
     evaluation: Evaluation, operating_points: Mapping[str, float] | None = None, words: Sequence[str] = ()
 ) -> Iterator[SectionText]:
-    """Yield the table of all classes; of many, those with the lowest F1, and all on request.
+    """Yield the table of all classes; of many, those with the lowest recall, and all on request.
 
     Args:
         evaluation: the results.
@@ -196,8 +197,8 @@ def class_tables(
         columns = (*columns, text("column-operating-point"))
     rows, summary = _class_rows(evaluation, operating_points), ""
     if len(rows) > MANY_CLASSES:
-        hardest = [rows[k] for k in hardest_classes(metric_rows.class_values(evaluation, "f1"), N_HARDEST)]
-        yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
+        hardest = [rows[k] for k in _hardest_classes(evaluation)]
+        yield SectionText([text("report-lowest-recall-classes", n_classes=len(hardest))])
         yield SectionText((), columns, hardest)
         summary = text("report-all-classes", n_classes=len(rows))
     below = [*filter(None, [below_values(rows), text("report-class-metrics"), *words])]
@@ -205,7 +206,7 @@ def class_tables(
 
 
 def summary_table(evaluation: Evaluation) -> SectionText:
-    """Return recall, precision and F1 of each class, or of those with the lowest F1, and their means."""
+    """Return recall, precision and F1 of each class, or of those with the lowest recall, and their means."""
     names = {"recall": "balanced_accuracy", "precision": "macro_precision", "f1": "macro_f1"}
     columns = column_titles("column-class", "column-images", *(CLASS_METRICS[name].heading for name in names))
     rows: list[list[Cell]] = [
@@ -214,13 +215,18 @@ def summary_table(evaluation: Evaluation) -> SectionText:
     ]
     words = []
     if len(rows) > MANY_CLASSES:
-        hardest = hardest_classes(metric_rows.class_values(evaluation, "f1"), N_HARDEST)
-        rows, words = [rows[k] for k in hardest], [text("report-lowest-f1-classes", n_classes=len(hardest))]
+        hardest = _hardest_classes(evaluation)
+        rows, words = [rows[k] for k in hardest], [text("report-lowest-recall-classes", n_classes=len(hardest))]
     means = [estimate(evaluation.metrics[name]) for name in names.values() if name in evaluation.metrics]
     if evaluation.primary not in names.values():
         primary, value = METRICS[evaluation.primary], value_words(evaluation[evaluation.primary])
         words.append(text("verdict-metric", metric=primary.title, value=value))
     return SectionText(words, columns, rows, totals=[[text("report-mean"), evaluation.n, *means]])
+
+
+def _hardest_classes(evaluation: Evaluation) -> list[int]:
+    """Return the numbers of the classes with the lowest recall, lowest first."""
+    return [evaluation.classes.index(label) for label, _ in shares_of_classes(evaluation, "recall")[:N_HARDEST]]
 
 
 def _class_rows(evaluation: Evaluation, operating_points: Mapping[str, float] | None) -> list[list[Cell]]:

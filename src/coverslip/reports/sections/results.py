@@ -37,7 +37,7 @@ from coverslip.reports.reported import (
     whole_percent,
 )
 from coverslip.reports.sections.classes import class_tables
-from coverslip.reports.verdict import against_own_test, set_titles, verdict_of_run
+from coverslip.reports.verdict import against_own_test, set_titles, shares_of_classes, verdict_of_run
 from coverslip.runs.predictions import Prediction
 
 
@@ -164,20 +164,19 @@ def _domains(run: ReportedRun, names: Sequence[str]) -> SectionText:
 
 
 def _numbers_verdict(run: ReportedRun) -> str:
-    """Return the primary metric with its interval, and the class with the lowest F1."""
+    """Return the primary metric with its interval, and the class with the lowest recall, as in the verdict."""
     primary = run.metrics.metrics.get(run.metrics.primary)
     if primary is None or primary.value is None:
         return ""
     reason = f"; {primary.reason}" if primary.low is None and primary.reason else ""
     value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
-    scores = [(each.metrics["f1"], name) for name, each in run.metrics.per_class.items()]
-    defined = [(f1.value, name, f1.digits) for f1, name in scores if f1.value is not None]
-    if not defined:
+    rows = shares_of_classes(run.metrics, "recall")
+    if not rows:
         return first
-    f1, label, digits = min(defined)
-    lowest = text("verdict-lowest-class", label=label, f1=number(f1, digits), n_images=run.metrics.per_class[label].n)
-    return f"{first} {lowest}"
+    label, recall = rows[0]
+    value = number(recall.value or 0, recall.digits)
+    return f"{first} {text('verdict-lowest-class', label=label, recall=value, n_images=recall.n_images)}"
 
 
 NUMBERS = Section(
