@@ -50,7 +50,7 @@ def test_a_key_stores_the_class_of_the_dataset_on_results_and_predictions_of_a_c
         assert [image["label"] for image in changed] == [name]
 
     open_page(page, f"/predictions/{prediction}")
-    buttons = page.get_by_role("group", name="Correct the selected image")
+    buttons = page.get_by_role("group", name="Correct the selection")
     assert legend_of(buttons) == {name: key for name, key in legend.items() if name != "eosinophil"}
     page.get_by_role("gridcell").first.click()
     page.keyboard.press(legend["eosinophil"])  # the classifier does not have it

@@ -427,8 +427,12 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
         samples = app.send("PUT", at, {"sampling": {"by": "field"}, "replaces": app.get(at)["sampling"]})
         assert samples["n_fields"] == 3
         assert [(each["sample"], each["n"]) for each in samples["summary"]["samples"]] == [(name, 9) for name in names]
-    of_command = cs.summarise(tmp_path / "command.csv", by="field").samples
-    assert [(each.sample, each.n) for each in of_command] == [(name, 9) for name in names]
+        assert samples["summary"]["are_objects"]
+        (section,) = [each for each in samples["sections"]["small"] if each["name"] == "samples"]
+        assert "objects" in section["blocks"][0]["columns"]
+    of_command = cs.summarise(tmp_path / "command.csv", by="field")
+    assert [(each.sample, each.n) for each in of_command.samples] == [(name, 9) for name in names]
+    assert of_command.are_objects
     row, *_ = cs.load_classifier(folder, "cpu").predict(new).rows
     assert (row.decision, row.reason and row.reason.code) == ("unreadable", "image-is-whole-field")
 

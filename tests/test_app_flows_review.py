@@ -87,7 +87,7 @@ def test_quick_keys_correct_one_image_each_and_are_undone_and_redone_in_turn(pag
     page.route(CORRECTIONS, slowly)
     labels = others(review, 3)
     page.keyboard.press("1")
-    page.get_by_role("status").get_by_text("No image is selected").wait_for()
+    page.get_by_role("status").get_by_text("Nothing is selected").wait_for()
     assert review.corrections() == [None] * 4
     page.keyboard.press("ArrowRight")
     for label in labels:

@@ -90,6 +90,7 @@ def test_predictions_name_field_and_object_and_summarise_takes_the_field_as_samp
     assert "sample" not in rows[0]
     summary = cs.summarise(job / "predictions.csv", by="field")
     assert [(each.sample, each.n) for each in summary.samples] == [(f"f{k:02}.tif", 9) for k in range(N_FIELDS)]
+    assert summary.are_objects
     (row,) = cs.load_classifier(job / "run", "cpu").predict(job / "objects.csv").rows[10:11]
     assert (row.field, row.object_id) == ("f01.tif", "2")
 

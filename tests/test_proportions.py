@@ -1095,5 +1095,5 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
             for name, v, low, high in zip(classes, corrected.shares, corrected.low, corrected.high, strict=True)
         },
     )  # fmt: skip
-    caution = text("summary-wide-intervals", n_wide=1, n_samples=1, points=50, has_few_images=False)
+    caution = text("summary-wide-intervals", n_wide=1, n_samples=1, points=50, has_few_images=False, are_objects=False)
     assert list(cautions_of([sample])) == [caution]

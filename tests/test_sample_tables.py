@@ -161,13 +161,13 @@ def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> Non
     cells = {f"/d/{k}.png": {"img": f"img{k}", "cond": "xy"[k > 9], "slide": str(k // 4)} for k in range(20)}
     file = write_predictions(tmp_path / "p.csv", cells)
     summary = cs.summarise(file, by="img", condition="cond")
-    assert summary.cautions == (text("summary-single-images", n_single=20, n_samples=20),)
+    assert summary.cautions == (text("summary-single-images", n_single=20, n_samples=20, are_objects=False),)
     assert cs.summarise(file, by="img").cautions == ()
     assert cs.summarise(file, by="slide").cautions == ()
     sizes = {"x1": 12, "x2": 3, "y1": 15, "y2": 11}
     of_sizes = {f"/d/{name}/{k}.png": {"cond": name[0]} for name, n in sizes.items() for k in range(n)}
     summary = cs.summarise(write_predictions(tmp_path / "q.csv", of_sizes), by="folder", condition="cond")
-    assert summary.cautions == (text("summary-small-samples", n_small=1, n_samples=4, n_images=10),)
+    assert summary.cautions == (text("summary-small-samples", n_small=1, n_samples=4, n_images=10, are_objects=False),)
 
 
 def test_the_command_states_how_many_images_count_by_their_probabilities(

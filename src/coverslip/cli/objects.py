@@ -198,7 +198,7 @@ def _show_fields(summary: "ObjectsSummary", console: "Console") -> None:
     from coverslip.datasets.names import one_line
 
     more = list(dict.fromkeys(name for field in summary.fields for name, _ in field.about))
-    headings = [text("command-objects-column-field"), text("command-objects-column-objects")]
+    headings = [text("command-objects-column-field"), text("column-objects")]
     headings += [text("command-objects-column-group"), *map(one_line, more)]
     rows = [
         (

@@ -112,7 +112,9 @@ def _show_summary(summary: "Summary") -> None:
         console.print(sentence, soft_wrap=True)
     if n := sum(each.n_uncertain + each.n_unfamiliar for each in summary.samples):
         n_images = sum(each.n for each in summary.samples)
-        console.print(text("summary-by-probabilities", n=n, n_images=n_images), soft_wrap=True)
+        console.print(
+            text("summary-by-probabilities", n=n, n_images=n_images, are_objects=summary.are_objects), soft_wrap=True
+        )
     for sentence in warnings_of(summary):
         notes_console().print(sentence, soft_wrap=True)
     console.print(text("command-after-summarise"), soft_wrap=True)

@@ -171,6 +171,8 @@ class Summary(DocumentedFields):
     """The method of the proportions and their intervals."""
     assumption: str
     """What corrected proportions assume, or why there are none."""
+    are_objects: bool = False
+    """Whether all predictions are of objects in fields of view, not of whole images."""
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Yield a row for each class in each sample, with `SUMMARY_COLUMNS`."""

@@ -173,6 +173,7 @@ class SampledPrediction:
     file_sha256: str = ""  # of its file; empty: unknown
     plate: str = ""  # of the well, where tables have such a column
     table: str = ""  # with this row; empty: all rows are of one table
+    is_object: bool = False  # in a field of view
 
 
 def summary_of(
@@ -213,7 +214,7 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes, rates, control)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
-        cautions=(*cautions_of(samples), *counts.pooled()),
+        cautions=(*cautions_of(samples, are_objects=counts.are_objects), *counts.pooled()),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
@@ -222,6 +223,7 @@ def summary_of(
         positive_class=positive_class(classes, None if run is None else run.metrics.positive_class),
         method=COUNTED_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=_assumption(rates, classes, has_corrected=has_corrected),
+        are_objects=counts.are_objects,
     )
 
 
@@ -250,7 +252,7 @@ def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float 
     return {name: None if each is None else each.value for name, each in zip(classes, rates.correlations, strict=True)}
 
 
-def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
+def cautions_of(samples: Sequence[SampleProportions], *, are_objects: bool = False) -> Iterator[str]:
     """Yield what a reader must know before using the proportions of single samples."""
     corrected = [[each for each in sample.classes.values() if each.corrected.value is not None] for sample in samples]
     wide = [of_sample for of_sample in corrected if any(each.corrected.width > MOST_WIDTH for each in of_sample)]
@@ -262,14 +264,21 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             n_samples=sum(map(bool, corrected)),
             points=round(100 * MOST_WIDTH),
             has_few_images=has_few_images,
+            are_objects=are_objects,
         )
     n_single = sum(each.n + each.n_unreadable == 1 for each in samples)
     n_small = sum(0 < each.n < FEW_IMAGES for each in samples)
     if len({each.condition for each in samples}) > 1:
         if 2 * n_single > len(samples):
-            yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
+            yield text("summary-single-images", n_single=n_single, n_samples=len(samples), are_objects=are_objects)
         elif 0 < n_small < len(samples):
-            yield text("summary-small-samples", n_small=n_small, n_samples=len(samples), n_images=FEW_IMAGES)
+            yield text(
+                "summary-small-samples",
+                n_small=n_small,
+                n_samples=len(samples),
+                n_images=FEW_IMAGES,
+                are_objects=are_objects,
+            )
 
 
 def write_summary(summary: Summary, file: Path) -> None:
@@ -377,7 +386,7 @@ def _sampled_rows(
     folders: Mapping[str, str] = {}
     if FOLDER in columns:
         folders = names_of_folders(cells["path"] for file in files for cells in rows_of_table(file))
-    images, is_readable = ImagesInProportions(), False
+    images, is_readable, are_objects = ImagesInProportions(), False, True
     about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
     for file in files:
         named = joined.file if joined else file
@@ -386,6 +395,8 @@ def _sampled_rows(
                 reason = text("probabilities-not-one", image=row.path)
                 raise BadRun("damaged-predictions", file=file, reason=reason)
             pixels_read = cells.get(PIXELS_COLUMN, "")
+            is_object = bool(cells.get("object_id"))
+            are_objects = are_objects and is_object
             image = *_identity(row, file), pixels_read  # other planes of a file are other images
             if cells.get(EXCLUDED_COLUMN):
                 images.add(_digest(image), is_excluded=True)
@@ -414,12 +425,14 @@ def _sampled_rows(
                 identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
                 plate = _plate_of(cells) or _plate_of(about) or ""
                 yield SampledPrediction(
-                    row, sample, value, of_block, identity, pixels_read, file_hash, plate, table=str(file)
+                    *(row, sample, value, of_block, identity, pixels_read, file_hash, plate),
+                    table=str(file),
+                    is_object=is_object,
                 )
     if images.n_repeated:
-        emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
+        emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated, are_objects=are_objects)))
     if images.n_excluded:
-        emit(Noted.of(note("excluded-images-not-counted", n_images=images.n_excluded)))
+        emit(Noted.of(note("excluded-images-not-counted", n_images=images.n_excluded, are_objects=are_objects)))
     if not is_readable:
         raise CoverslipError("summary-without-images", file=files[0])
 
@@ -494,7 +507,7 @@ class _CountedRows:
         self.condition_of: dict[str, str | None] = {}
         self.block_of: dict[str, str | None] = {}
         self._classes = classes
-        self._has_plates = True
+        self._has_plates = self.are_objects = True
         self._plates, self._tables = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
         self._folders = defaultdict[str, set[tuple[str, str]]](set)  # with the table that a relative path depends on
         decisions = defaultdict[str, Counter[str]](Counter)
@@ -526,6 +539,7 @@ class _CountedRows:
         self._plates[row.sample].add(row.plate)
         self._tables[row.sample].add(row.table)
         self._has_plates = self._has_plates and bool(row.plate)
+        self.are_objects = self.are_objects and row.is_object
 
     def pooled(self) -> Iterator[str]:
         """Yield a caution if samples may be several of equal names, such as wells of several plates.

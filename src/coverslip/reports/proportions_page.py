@@ -72,11 +72,10 @@ def proportions_report(summary: Summary) -> str:
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
     conditions = [each for each in summary.conditions if each.condition is not None]
-    images = sum(each.n for each in summary.samples)
     facts = [
         ("column-samples", len(summary.samples)),
         ("column-conditions", len(conditions)),
-        ("column-images", images),
+        (_unit(summary), sum(each.n for each in summary.samples)),
     ]
     for code, name in (
         ("proportions-uncertain", "n_uncertain"),
@@ -85,6 +84,11 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     ):
         facts.append((code, sum(getattr(each, name) for each in summary.samples)))
     return [(text(code), reported.count(n)) for code, n in facts if n]
+
+
+def _unit(summary: Summary) -> str:
+    """Return the code of the heading above numbers of predictions."""
+    return "column-objects" if summary.are_objects else "column-images"
 
 
 def similar_names_of(summary: Summary) -> Iterator[str]:
@@ -245,7 +249,7 @@ def shown_classes(summary: Summary) -> Sequence[str]:
 def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
     if summary.is_corrected:
         yield SectionText([text("proportions-shown", correction=_correction(summary)), *values_of_samples(summary)])
-    columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
+    columns = (text("column-condition"), text("column-samples"), text(_unit(summary)), *_metric_columns(summary))
     for k, name in enumerate(names):
         title = text("proportions-of-class", name=name)
         drawing = Drawing(f"strips-{k}", text("proportions-strips"), partial(_strips, summary, name))
@@ -298,7 +302,7 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
     has_conditions = any(each.condition is not None for each in summary.samples)
     about = (text("column-condition"),) if has_conditions else ()
     about = (*about, text("column-block")) if has_blocks(summary.samples) else about
-    counts = ("column-images", "column-decided", "proportions-uncertain", "proportions-unfamiliar")
+    counts = (_unit(summary), "column-decided", "proportions-uncertain", "proportions-unfamiliar")
     columns = (text("column-sample"), *about, *column_titles(*counts))
     rows = [
         (
@@ -373,7 +377,7 @@ def brief_sections(summary: Summary) -> Iterator[SectionContent]:
     def row(name: str, each: SampleProportions) -> tuple[Cell, ...]:
         return (name, *([each.condition or "–"] if has_conditions else []), each.n, *cells(each))
 
-    columns = (text("column-sample"), *([text("column-condition")] if has_conditions else []), text("column-images"))
+    columns = (text("column-sample"), *([text("column-condition")] if has_conditions else []), text(_unit(summary)))
     means = [
         row(text("proportions-mean-of", n_samples=each.n_samples), each)
         for each in summary.conditions
@@ -410,6 +414,7 @@ def _methods(summary: Summary) -> str:
             version=__version__,
             n_samples=len(samples),
             n_images=sum(each.n for each in samples),
+            are_objects=summary.are_objects,
             n_open=sum(each.n_uncertain + each.n_unfamiliar for each in samples),
             n_unreadable=sum(each.n_unreadable for each in samples),
         )

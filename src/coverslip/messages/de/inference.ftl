@@ -360,8 +360,11 @@ summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diese
 summary-valid-if = Gültig, wenn der Klassifikator hier so oft Fehler macht wie auf seinen Testbildern; eine Prüfung fände einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten in 8 von 10 Fällen und fand keinen.
 
 summary-by-probabilities = { $n_images ->
-    [one] Das Bild ist unsicher oder ungewohnt und zählt für jede Klasse mit deren Wahrscheinlichkeit.
-   *[other] { $n } von { $n_images } Bildern { $n ->
+    [one] Die Vorhersage ist unsicher oder ungewohnt und zählt für jede Klasse mit deren Wahrscheinlichkeit.
+   *[other] { $n } von { $n_images } { $are_objects ->
+        [true] Objekten
+       *[false] Bildern
+    } { $n ->
         [one] ist unsicher oder ungewohnt und zählt für jede Klasse mit deren Wahrscheinlichkeit.
        *[other] sind unsicher oder ungewohnt und zählen für jede Klasse mit deren Wahrscheinlichkeit.
     }
@@ -378,16 +381,25 @@ summary-rates-equal = { $are_all ->
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte), und testen Sie mehrere.
 
 summary-wide-intervals = Bei { $n_wide } von { $n_samples } korrigierten Proben ist ein Intervall breiter als { $points } Prozentpunkte. Mittelwerte mehrerer Proben sind genauer, und ebenso einzelne Proben nach einer Stichprobe mit Labels{ $has_few_images ->
-    [true] {" "}oder mit mehr Bildern
+    [true] {" "}oder mit mehr { $are_objects ->
+        [true] Objekten
+       *[false] Bildern
+    }
    *[false] {""}
 }.
 
-summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
+summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes { $are_objects ->
+    [true] Objekt
+   *[false] Bild
+}. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere davon von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
 summary-small-samples = { $n_small } von { $n_samples } Proben { $n_small ->
         [one] hat
        *[other] haben
-    } weniger als { $n_images } Bilder. Mittelwerte und der Test der Bedingungen zählen jede Probe gleich, unabhängig von der Zahl ihrer Bilder.
+    } weniger als { $n_images } { $are_objects ->
+        [true] Objekte
+       *[false] Bilder
+    }. Mittelwerte und der Test der Bedingungen zählen jede Probe gleich, unabhängig von ihrer Größe.
 
 summary-pooled-samples = { $n_samples ->
     [one] Eine Probe hat
@@ -406,7 +418,7 @@ summary-raw-only = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler d
 
 summary-without-run = kein Training mit Fehlern auf Testbildern wurde angegeben
 
-summary-sample-without-images = keines ihrer Bilder ist lesbar
+summary-sample-without-images = keine ihrer Vorhersagen ist lesbar
 
 summary-uninformative = die Testbilder zeigen nicht, dass der Klassifikator die Klassen unterscheidet
 
@@ -414,11 +426,11 @@ summary-adapted = der Klassifikator wurde an ein anderes Labor angepasst, und se
 
 summary-counts-are-compared = eine Probe lässt sich nicht korrigieren, sodass die Anzahlen aller Proben verglichen werden
 
-summary-counts-are-closer = bei diesem Klassifikator und diesen Bildzahlen sind gezählte Anteile voraussichtlich näher an den wahren als korrigierte
+summary-counts-are-closer = bei diesem Klassifikator und dieser Zahl von Vorhersagen sind gezählte Anteile voraussichtlich näher an den wahren als korrigierte
 
 summary-class-without-images = in den Testbildern des Trainings fehlt eine Klasse
 
-summary-unfamiliar = { NUMBER($share, style: "percent") } der Bilder sind für den Klassifikator ungewohnt, sodass seine Fehler darauf nicht bekannt sind
+summary-unfamiliar = { NUMBER($share, style: "percent") } der Vorhersagen sind für den Klassifikator ungewohnt, sodass seine Fehler darauf nicht bekannt sind
 
 summary-few-blocks = ein Intervall braucht mindestens { $n_needed } Blöcke mit beiden Bedingungen
 
@@ -500,13 +512,25 @@ predictions-given-twice = Diese Tabelle mit Vorhersagen ist doppelt angegeben
     .do = Geben Sie jede Tabelle einmal an: Ihre Bilder würden doppelt zählen.
 
 repeated-images-counted-once = { $n_images ->
-        [one] { $n_images } Zeile nennt ein Bild erneut. Es zählt einmal.
-       *[other] { $n_images } Zeilen nennen Bilder erneut. Jedes Bild zählt einmal.
+        [one] { $n_images } Zeile nennt ein { $are_objects ->
+            [true] Objekt
+           *[false] Bild
+        } erneut. Es zählt einmal.
+       *[other] { $n_images } Zeilen nennen { $are_objects ->
+            [true] Objekte erneut. Jedes Objekt
+           *[false] Bilder erneut. Jedes Bild
+        } zählt einmal.
     }
 
 excluded-images-not-counted = { $n_images ->
-        [one] { $n_images } Bild wurde in der App ausgeschlossen und wird nicht gezählt.
-       *[other] { $n_images } Bilder wurden in der App ausgeschlossen und werden nicht gezählt.
+        [one] { $n_images } { $are_objects ->
+            [true] Objekt
+           *[false] Bild
+        } wurde in der App ausgeschlossen und wird nicht gezählt.
+       *[other] { $n_images } { $are_objects ->
+            [true] Objekte
+           *[false] Bilder
+        } wurden in der App ausgeschlossen und werden nicht gezählt.
     }
 
 summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“

@@ -100,6 +100,8 @@ column-groups = Gruppen
 
 column-images = Bilder
 
+column-objects = Objekte
+
 report-fact-images = { $is_own ->
         [true] verwendete Bilder
        *[false] Testbilder
@@ -912,9 +914,9 @@ proportions-of-single-samples = { $is_correction_better ->
    *[false] Anders als Mittelwerte sind Werte einzelner Proben gezählt, mit dem Intervall des wahren Anteils: Ihr erwarteter Fehler beträgt { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der korrigierter Werte { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
 
-proportions-uncertain = unsichere Bilder
+proportions-uncertain = unsicher
 
-proportions-unfamiliar = ungewohnte Bilder
+proportions-unfamiliar = ungewohnt
 
 proportions-mean-of = Mittelwert von { $n_samples }
 

@@ -503,8 +503,6 @@ command-objects-unused-columns = Other columns: { $columns }.
 
 command-objects-column-field = field
 
-command-objects-column-objects = objects
-
 command-objects-column-group = group
 
 command-result-pictures = Pictures  { $folder }

@@ -360,8 +360,11 @@ summary-assumption = The correction assumes that, on average, the classifier mak
 summary-valid-if = Valid if the classifier makes errors as often here as on its test images; a check would find a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 8 of 10 cases, and found none.
 
 summary-by-probabilities = { $n_images ->
-    [one] The image is uncertain or unfamiliar, and counts for each class by its probability.
-   *[other] { $n } of { $n_images } images { $n ->
+    [one] The prediction is uncertain or unfamiliar, and counts for each class by its probability.
+   *[other] { $n } of { $n_images } { $are_objects ->
+        [true] objects
+       *[false] images
+    } { $n ->
         [one] is uncertain or unfamiliar, and counts for each class by its probability.
        *[other] are uncertain or unfamiliar, and count for each class by their probabilities.
     }
@@ -378,16 +381,25 @@ summary-rates-equal = { $are_all ->
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train, and test several groups.
 
 summary-wide-intervals = In { $n_wide } of { $n_samples } corrected samples, an interval is wider than { $points } percentage points. Means of several samples are more precise, and so are single samples after a spot check{ $has_few_images ->
-    [true] {" "}or with more images
+    [true] {" "}or with more { $are_objects ->
+        [true] objects
+       *[false] images
+    }
    *[false] {""}
 }.
 
-summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
+summary-single-images = { $n_single } of { $n_samples } samples are a single { $are_objects ->
+    [true] object
+   *[false] image
+}. The test of conditions takes each sample for independent. If several of them are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
 summary-small-samples = { $n_small } of { $n_samples } samples { $n_small ->
         [one] has
        *[other] have
-    } fewer than { $n_images } images. Means and the test of conditions count each sample alike, whatever its number of images.
+    } fewer than { $n_images } { $are_objects ->
+        [true] objects
+       *[false] images
+    }. Means and the test of conditions count each sample alike, whatever its size.
 
 summary-pooled-samples = { $n_samples ->
     [one] One sample has
@@ -406,7 +418,7 @@ summary-raw-only = Proportions are counts of predictions, which are biased by er
 
 summary-without-run = no run with errors on test images was given
 
-summary-sample-without-images = none of its images can be read
+summary-sample-without-images = all of its predictions are unreadable
 
 summary-uninformative = the test images do not show that the classifier distinguishes the classes
 
@@ -414,11 +426,11 @@ summary-adapted = the classifier was adapted to another laboratory, and its erro
 
 summary-counts-are-compared = a sample cannot be corrected, so that counts of all samples are compared
 
-summary-counts-are-closer = for this classifier and these numbers of images, counts are expected to be closer to the true proportions than corrected values
+summary-counts-are-closer = for this classifier and this number of predictions, counts are expected to be closer to the true proportions than corrected values
 
 summary-class-without-images = the test images of the run lack a class
 
-summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfamiliar to the classifier, so that its errors on them are not known
+summary-unfamiliar = { NUMBER($share, style: "percent") } of the predictions are unfamiliar to the classifier, so that its errors on them are not known
 
 summary-few-blocks = an interval needs at least { $n_needed } blocks that contain both conditions
 
@@ -500,13 +512,25 @@ predictions-given-twice = This table of predictions is given twice
     .do = Give each table once: its images would count twice.
 
 repeated-images-counted-once = { $n_images ->
-        [one] { $n_images } row lists an image again. It counts once.
-       *[other] { $n_images } rows list images again. Each image counts once.
+        [one] { $n_images } row lists an { $are_objects ->
+            [true] object
+           *[false] image
+        } again. It counts once.
+       *[other] { $n_images } rows list { $are_objects ->
+            [true] objects again. Each object
+           *[false] images again. Each image
+        } counts once.
     }
 
 excluded-images-not-counted = { $n_images ->
-        [one] { $n_images } image was excluded in the app and is not counted.
-       *[other] { $n_images } images were excluded in the app and are not counted.
+        [one] { $n_images } { $are_objects ->
+            [true] object
+           *[false] image
+        } was excluded in the app and is not counted.
+       *[other] { $n_images } { $are_objects ->
+            [true] objects
+           *[false] images
+        } were excluded in the app and are not counted.
     }
 
 summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'

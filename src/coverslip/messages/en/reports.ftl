@@ -167,7 +167,7 @@ proportions-headline = Class proportions of { $n_samples ->
 
 proportions-made-by = coverslip { $version }
 
-proportions-unreadable = unreadable images, not counted
+proportions-unreadable = unreadable, not counted
 
 proportions-mean = mean of samples
 
@@ -178,17 +178,23 @@ proportions-axis = proportion
 proportions-methods-counted = Class proportions of { $n_samples ->
     [one] { $n_samples } sample
    *[other] { $n_samples } samples
-} ({ $n_images ->
-    [one] { $n_images } image
-   *[other] { $n_images } images
+} ({ $n_images } { $are_objects ->
+    [true] { $n_images ->
+        [one] object
+       *[other] objects
+    }
+   *[false] { $n_images ->
+        [one] image
+       *[other] images
+    }
 }) were estimated with coverslip { $version } from the predictions of a classifier. All samples had equal weight.{ $n_open ->
     [0] {""}
-    [one] {" "}{ $n_open } image with an uncertain or unfamiliar decision counted for each class by its probability.
-   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by their probabilities.
+    [one] {" "}{ $n_open } uncertain or unfamiliar prediction counted for each class by its probability.
+   *[other] {" "}{ $n_open } uncertain or unfamiliar predictions counted for each class by their probabilities.
 }{ $n_unreadable ->
     [0] {""}
-    [one] {" "}{ $n_unreadable } unreadable image was not counted.
-   *[other] {" "}{ $n_unreadable } unreadable images were not counted.
+    [one] {" "}{ $n_unreadable } was unreadable and not counted.
+   *[other] {" "}{ $n_unreadable } were unreadable and not counted.
 }
 
 proportions-methods-corrected = Counts were corrected by the error rates of the classifier on test images that it was not fitted on (adjusted counts). { $is_binary ->

@@ -100,6 +100,8 @@ column-groups = groups
 
 column-images = images
 
+column-objects = objects
+
 report-fact-images = { $is_own ->
         [true] images used
        *[false] test images
@@ -912,9 +914,9 @@ proportions-of-single-samples = { $is_correction_better ->
    *[false] Unlike means, values of single samples are counted ones, with the interval of the true proportion: their expected error is { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of corrected values { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
 
-proportions-uncertain = uncertain images
+proportions-uncertain = uncertain
 
-proportions-unfamiliar = unfamiliar images
+proportions-unfamiliar = unfamiliar
 
 proportions-mean-of = mean of { $n_samples }
 

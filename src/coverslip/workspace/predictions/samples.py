@@ -304,6 +304,7 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
                 sample,
                 sampling.conditions.get(sample) or None,
                 block=sampling.blocks.get(sample) or None,
+                is_object=bool(row.cells.get("object_id")),
             ),
         )
         for row, sample in zip(counted, samples, strict=True)

@@ -3,6 +3,7 @@ import { count, plural } from '../language';
 
 export const counts: Texts['counts'] = {
   images: (n) => plural(n, { one: `${count(n)} Bild`, other: `${count(n)} Bilder` }),
+  unit: (areObjects) => (areObjects ? { one: 'Objekt', many: 'Objekte' } : { one: 'Bild', many: 'Bilder' }),
   classes: (n) => plural(n, { one: `${count(n)} Klasse`, other: `${count(n)} Klassen` }),
   groups: (n) => plural(n, { one: `${count(n)} Gruppe`, other: `${count(n)} Gruppen` }),
   groupsAndOthers: (nGroups, nUngrouped) =>

@@ -223,8 +223,9 @@ export const fields: Texts['fields'] = {
     title: (name) => `Objekte in ${name}`,
     open: 'Objekte finden',
     back: 'Zurück zum Datensatz',
-    counted: (n) => `${objects(n)} in diesem Gesichtsfeld`,
-    excluded: (n) => `${objects(n)} ausgeschlossen (grau, gestrichelt)`,
+    counted: (n, isPart) =>
+      `${objects(n)} in ${isPart ? 'der Mitte dieses Gesichtsfelds' : 'diesem Gesichtsfeld'}`,
+    excluded: (n) => `${objects(n)} der Vorschau ausgeschlossen (grau, gestrichelt)`,
     sizes: 'Größen der Objekte',
     sizesHelp:
       'Durchmesser eines Kreises gleicher Fläche. Verschieben Sie die Griffe, um Schmutz und Klumpen auszuschließen.',

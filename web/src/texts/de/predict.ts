@@ -208,20 +208,20 @@ export const predict: Texts['predict'] = {
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
     counted: (areObjects, n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${areObjects ? fields.objects(n) : counts.images(n)}${nUncertain + nUnfamiliar ? `, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen` : ''}. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
-    repeated: (n) =>
+    repeated: (areObjects, n) =>
       plural(n, {
-        one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,
-        other: `${count(n)} Zeilen nennen Bilder noch einmal. Jedes Bild zählt einmal.`,
+        one: `${count(n)} Zeile nennt ein ${counts.unit(areObjects).one} noch einmal. Es zählt einmal.`,
+        other: `${count(n)} Zeilen nennen ${counts.unit(areObjects).many} noch einmal. Jedes ${counts.unit(areObjects).one} zählt einmal.`,
       }),
-    excluded: (n) =>
+    excluded: (areObjects, n) =>
       plural(n, {
-        one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
-        other: `${count(n)} Bilder, die als ausgeschlossen markiert sind, werden nicht gezählt.`,
+        one: `${count(n)} ${counts.unit(areObjects).one}, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
+        other: `${count(n)} ${counts.unit(areObjects).many}, die als ausgeschlossen markiert sind, werden nicht gezählt.`,
       }),
-    unmatched: (n) =>
+    unmatched: (areObjects, n) =>
       plural(n, {
-        one: `${count(n)} Bild gehört zu keiner Probe und wird nicht gezählt.`,
-        other: `${count(n)} Bilder gehören zu keiner Probe und werden nicht gezählt.`,
+        one: `${count(n)} ${counts.unit(areObjects).one} gehört zu keiner Probe und wird nicht gezählt.`,
+        other: `${count(n)} ${counts.unit(areObjects).many} gehören zu keiner Probe und werden nicht gezählt.`,
       }),
     control: 'Verglichen wird',
     controlHelp:
@@ -259,18 +259,19 @@ export const predict: Texts['predict'] = {
     unknownKey:
       'ohne Balken oder Band: kein Intervall oder eines breiter als 0,8, das nur in den Tabellen steht',
     trust: 'Ist darauf Verlass?',
-    corrections: (n) =>
-      n === 1
-        ? 'Ein Bild wurde korrigiert oder bestätigt. Anteile gelten für die Vorhersagen: Labels ausgewählter Bilder würden sie verfälschen.'
-        : `${count(n)} Bilder wurden korrigiert oder bestätigt. Anteile gelten für die Vorhersagen: Labels ausgewählter Bilder würden sie verfälschen.`,
-    check: 'Prüfen: zufällige Bilder labeln',
+    corrections: (areObjects, n) => {
+      const { one, many } = counts.unit(areObjects);
+      const corrected = n === 1 ? `Ein ${one} wurde` : `${count(n)} ${many} wurden`;
+      return `${corrected} korrigiert oder bestätigt. Anteile gelten für die Vorhersagen: Labels ausgewählter ${many} würden sie verfälschen.`;
+    },
+    check: (areObjects) => `Prüfen: zufällige ${counts.unit(areObjects).many} labeln`,
     tableHelp: 'Zählungen, Anteile und Felder für Bedingungen und Blöcke',
     blockHelp:
       'Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein. Bedingungen werden dann innerhalb der Blöcke verglichen.',
     clear: 'Alle Bedingungen entfernen',
     n: (areObjects) => (areObjects ? 'Objekte' : 'Bilder'),
     across: (hasConditions, areObjects) =>
-      hasConditions ? 'Bedingung (n: Proben)' : `Probe (n: ${areObjects ? 'Objekte' : 'Bilder'})`,
+      hasConditions ? 'Bedingung (n: Proben)' : `Probe (n: ${counts.unit(areObjects).many})`,
     decided: 'Als Klasse entschieden',
     raw: 'Gezählter Anteil',
     interval: '95-%-KI des Anteils',
@@ -284,17 +285,17 @@ export const predict: Texts['predict'] = {
     link: 'Stichprobe',
     title: 'Stichprobe',
     result: 'Ergebnis',
-    intro:
-      'Geben Sie einigen zufällig gezogenen Bildern Labels, ohne deren Vorhersagen zu sehen. Die Labels zeigen, ob der Klassifikator auf diesen Bildern funktioniert und wie groß der Anteil jeder Klasse ist.',
+    intro: (areObjects) =>
+      `Geben Sie einigen zufällig gezogenen ${counts.unit(areObjects).many}n Labels, ohne deren Vorhersagen zu sehen. Die Labels zeigen, ob der Klassifikator auf diesen ${counts.unit(areObjects).many}n funktioniert und wie groß der Anteil jeder Klasse ist.`,
     csv: 'Labels herunterladen (CSV)',
     remove: 'Stichprobe entfernen',
-    n: 'Bilder je Bedingung',
-    sampling: (by, column, nConditions) =>
+    n: (areObjects) => `${counts.unit(areObjects).many} je Bedingung`,
+    sampling: (areObjects, by, column, nConditions) =>
       `Eine Probe ist ${{ folder: 'ein Ordner', field: 'ein Gesichtsfeld', column: `ein Wert von ${column}`, pattern: 'ein Teil des Dateipfads' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} Probe hat`, other: `${count(nConditions)} Proben haben` })} eine Bedingung.`
           : 'Keine Probe hat eine Bedingung.'
-      } Die Bilder werden gleichmäßig auf die Proben einer Bedingung verteilt.`,
+      } Die ${counts.unit(areObjects).many} werden gleichmäßig auf die Proben einer Bedingung verteilt.`,
     changeSampling: 'Proben und Bedingungen ändern',
     needed: 'Anzahl der Labels für ein Intervall',
     width: 'Halbe Breite des 95-%-Konfidenzintervalls in Prozentpunkten',
@@ -306,14 +307,14 @@ export const predict: Texts['predict'] = {
     moreThanAll: 'mehr als alle',
     neededHelp:
       'In jeder Bedingung, mit den Unterschieden zwischen ihren Proben, die die Vorhersagen zeigen. Wenn selbst alle Labels nicht reichen, sind mehr Proben nötig.',
-    incomplete:
-      'Nicht alle gezogenen Bilder haben ein Label. Das Ergebnis gilt nur, wenn Sie nicht seinetwegen aufgehört haben.',
-    counts: (n, drawn, excluded) =>
-      `${count(n)} von ${plural(drawn, { one: `${count(drawn)} gezogenen Bild`, other: `${count(drawn)} gezogenen Bildern` })} mit Label, ${count(excluded)} ausgeschlossen.`,
+    incomplete: (areObjects) =>
+      `Nicht alle gezogenen ${counts.unit(areObjects).many} haben ein Label. Das Ergebnis gilt nur, wenn Sie nicht seinetwegen aufgehört haben.`,
+    counts: (areObjects, n, drawn, excluded) =>
+      `${count(n)} von ${count(drawn)} gezogenen ${plural(drawn, { one: counts.unit(areObjects).one, other: `${counts.unit(areObjects).many}n` })} mit Label, ${count(excluded)} ausgeschlossen.`,
     condition: 'Bedingung',
     corrections: 'Korrekturen',
-    correctionsHelp:
-      'Die Labels können zu Korrekturen dieser Vorhersage werden: um damit die Tabelle zu korrigieren oder zu trainieren. Ausschlüsse werden nicht übernommen, und Bilder, die Sie schon korrigiert haben, behalten ihre Korrekturen. Die Zahlen oben ändern sich nicht. Wenn Sie mit diesen Bildern trainieren, ist diese Stichprobe kein unabhängiger Test des neuen Klassifikators: Ziehen Sie eine neue aus einer neuen Vorhersage.',
+    correctionsHelp: (areObjects) =>
+      `Die Labels können zu Korrekturen dieser Vorhersage werden: um damit die Tabelle zu korrigieren oder zu trainieren. Ausschlüsse werden nicht übernommen, und ${counts.unit(areObjects).many}, die Sie schon korrigiert haben, behalten ihre Korrekturen. Die Zahlen oben ändern sich nicht. Wenn Sie mit diesen ${counts.unit(areObjects).many}n trainieren, ist diese Stichprobe kein unabhängiger Test des neuen Klassifikators: Ziehen Sie eine neue aus einer neuen Vorhersage.`,
     apply: 'Labels als Korrekturen übernehmen',
     applied: (n, nBefore) =>
       `${plural(n, { one: `${count(n)} Label ist jetzt eine Korrektur`, other: `${count(n)} Labels sind jetzt Korrekturen` })}${
@@ -329,22 +330,23 @@ export const predict: Texts['predict'] = {
     undoApplied: 'Diese Korrekturen entfernen',
   },
   blind: {
-    label: 'Labels vergeben',
-    progress: 'Bilder mit Label',
-    image: (n, total) => `Bild ${count(n)} von ${count(total)}`,
+    label: () => 'Labels vergeben',
+    progress: (areObjects) => `${counts.unit(areObjects).many} mit Label`,
+    image: (areObjects, n, total) => `${counts.unit(areObjects).one} ${count(n)} von ${count(total)}`,
     previous: 'Zurück',
     next: 'Weiter',
-    failed: 'Dieses Bild kann nicht angezeigt werden.',
-    failedToExclude: 'Dieses Bild kann nicht angezeigt werden. Markieren Sie es als unbrauchbar.',
+    failed: (areObjects) => `Dieses ${counts.unit(areObjects).one} kann nicht angezeigt werden.`,
+    failedToExclude: (areObjects) =>
+      `Dieses ${counts.unit(areObjects).one} kann nicht angezeigt werden. Markieren Sie es als unbrauchbar.`,
     reader: 'Befunder',
     saveReader: 'Namen speichern',
     readsAsUser: (name) => `Sie vergeben Labels als ${name}.`,
     readsAs: (name) =>
       `Dieser Browser vergibt Labels als ${name}. Der Name wird mit jedem Label gespeichert.`,
-    drawMore: 'Weitere Bilder ziehen',
-    draw: 'Bilder ziehen',
-    removeHelp:
-      'Die gezogenen Bilder und alle ihre Labels werden endgültig entfernt. Labels aus Entscheidungen und Korrekturen bleiben erhalten.',
+    drawMore: (areObjects) => `Weitere ${counts.unit(areObjects).many} ziehen`,
+    draw: (areObjects) => `${counts.unit(areObjects).many} ziehen`,
+    removeHelp: (areObjects) =>
+      `Die gezogenen ${counts.unit(areObjects).many} und alle ihre Labels werden endgültig entfernt. Labels aus Entscheidungen und Korrekturen bleiben erhalten.`,
     labelHelp:
       'Labels werden sofort gespeichert; Sie können später weitermachen. Frühere Labels, Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
     keyList: [
@@ -467,7 +469,8 @@ export const predict: Texts['predict'] = {
   review: 'Zu prüfen',
   corrected: 'Geprüft',
   excludedImages: 'Ausgeschlossen',
-  excludedImagesHelp: 'Diese Bilder wurden von Hand ausgeschlossen. Sie zählen nicht bei den Anteilen.',
+  excludedImagesHelp: (areObjects) =>
+    `Diese ${counts.unit(areObjects).many} wurden von Hand ausgeschlossen. Sie zählen nicht bei den Anteilen.`,
   warned: 'Mit Warnung',
   warning: 'Warnung',
   uncertain: 'Unsicher',
@@ -486,29 +489,30 @@ export const predict: Texts['predict'] = {
       'Die Entscheidungsschwelle des Klassifikators wurde nach dieser Vorhersage geändert. Diese Ergebnisse verwenden die frühere Schwelle. Um die neue Schwelle anzuwenden, klassifizieren Sie die Bilder noch einmal.',
     mark: 'frühere Schwelle',
   },
-  warnedHelp:
-    'Diese Bilder unterscheiden sich von allen Trainingsbildern des Klassifikators. Prüfen Sie sie, bevor Sie sich auf ihre Vorhersagen verlassen.',
-  unfamiliarHelp:
-    'Diese Bilder sind out-of-distribution (OOD): Ihre Merkmale sind im Trainingsset selten oder fehlen. Mögliche Gründe sind eine andere Größe, eine andere Färbung, ein anderes Gerät oder ein Objekt, das zu keiner der Klassen gehört. Verlassen Sie sich nicht auf ihre vorhergesagten Klassen. Auch einige Prozent der Bilder, die dem Trainingsset ähneln, werden als ungewohnt markiert. Eine unbekannte Klasse, die einer bekannten ähnelt, wird oft nicht markiert.',
+  warnedHelp: (areObjects) =>
+    `Diese ${counts.unit(areObjects).many} unterscheiden sich von allen Trainingsbildern des Klassifikators. Prüfen Sie sie, bevor Sie sich auf ihre Vorhersagen verlassen.`,
+  unfamiliarHelp: (areObjects) =>
+    `Diese ${counts.unit(areObjects).many} sind out-of-distribution (OOD): Ihre Merkmale sind im Trainingsset selten oder fehlen. Mögliche Gründe sind eine andere Größe, eine andere Färbung, ein anderes Gerät oder ein Objekt, das zu keiner der Klassen gehört. Verlassen Sie sich nicht auf ihre vorhergesagten Klassen. Auch einige Prozent der ${counts.unit(areObjects).many}, die dem Trainingsset ähneln, werden als ungewohnt markiert. Eine unbekannte Klasse, die einer bekannten ähnelt, wird oft nicht markiert.`,
   set: 'Vorhersagemenge',
   setHelp:
     'Die Klassen, die für das Bild plausibel sind. Wenn Bilder denen des Trainings ähneln, enthält die Vorhersagemenge bei 90\u00a0% der Bilder jeder Klasse die wahre Klasse. Jede Klasse hat ihren eigenen Schwellenwert: Eine weniger wahrscheinliche Klasse kann in der Menge sein und eine wahrscheinlichere nicht.',
-  nothing: 'Keine passenden Bilder.',
+  nothing: (areObjects) => `Keine passenden ${counts.unit(areObjects).many}.`,
   nothingYet: 'Die ersten Ergebnisse erscheinen in Kürze.',
   queued: 'Wartet in der Warteschlange.',
-  reviewDone: 'Alle Bilder, die zu prüfen waren, sind geprüft.',
+  reviewDone: (areObjects) => `Alle ${counts.unit(areObjects).many}, die zu prüfen waren, sind geprüft.`,
   predictedImages: 'Klassifizierte Bilder',
   form: 'Ansicht',
   gallery: 'Galerie',
   list: 'Liste',
-  correctSelected: 'Gewähltes Bild korrigieren',
-  selectFirst: 'Kein Bild ist gewählt. Klicken Sie auf ein Bild, oder verwenden Sie die Pfeiltasten.',
+  correctSelected: 'Auswahl korrigieren',
+  selectFirst:
+    'Nichts ist ausgewählt. Klicken Sie auf ein Bild oder ein Objekt, oder verwenden Sie die Pfeiltasten.',
   notCorrected: 'keine Korrektur',
   otherClass: (name, isOfClassifier) =>
     `Kein Label vergeben: ${isOfClassifier ? 'Der Klassifikator' : 'Der Datensatz'} hat die Klasse ${name} nicht.`,
   excluded: { 'none-of-these': 'Keine dieser Klassen', unusable: 'Unbrauchbares Bild' },
   excludedHelp:
-    'Schließt das Bild vom Training aus. coverslip speichert dies in der Tabelle der Vorhersagen. Sie können es rückgängig machen.',
+    'Schließt die Auswahl vom Training aus. coverslip speichert dies in der Tabelle der Vorhersagen. Sie können es rückgängig machen.',
   marks: { corrected: 'korrigiert', confirmed: 'bestätigt', excluded: 'ausgeschlossen' },
   sort: 'Sortieren nach',
   sorts: {

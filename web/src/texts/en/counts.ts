@@ -3,6 +3,9 @@ import { count, plural } from '../language';
 
 export const counts = {
   images: (n: number) => plural(n, { one: `${count(n)} image`, other: `${count(n)} images` }),
+  /** What the rows of a prediction are: objects in fields of view, or images. */
+  unit: (areObjects: boolean) =>
+    areObjects ? { one: 'object', many: 'objects' } : { one: 'image', many: 'images' },
   classes: (n: number) => plural(n, { one: `${count(n)} class`, other: `${count(n)} classes` }),
   groups: (n: number) => plural(n, { one: `${count(n)} group`, other: `${count(n)} groups` }),
   /** Groups, and the images that have none. */

@@ -214,8 +214,9 @@ export const fields = {
     title: (name: string) => `Objects in ${name}`,
     open: 'Find objects',
     back: 'Back to the dataset',
-    counted: (n: number) => `${objects(n)} in this field`,
-    excluded: (n: number) => `${objects(n)} excluded (gray, dashed)`,
+    counted: (n: number, isPart: boolean) =>
+      `${objects(n)} in ${isPart ? 'the center of this field' : 'this field'}`,
+    excluded: (n: number) => `${objects(n)} of the preview excluded (gray, dashed)`,
     sizes: 'Sizes of the objects',
     sizesHelp: 'Diameter of a circle of the same area. Move the handles to exclude debris and clumps.',
     smallest: 'Smallest object',

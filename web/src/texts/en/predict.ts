@@ -202,20 +202,20 @@ export const predict = {
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
     counted: (areObjects: boolean, n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${areObjects ? fields.objects(n) : counts.images(n)}${nUncertain + nUnfamiliar ? `, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities` : ''}. Not counted: ${count(nUnreadable)} unreadable.`,
-    repeated: (n: number) =>
+    repeated: (areObjects: boolean, n: number) =>
       plural(n, {
-        one: `${count(n)} row lists an image again. It counts once.`,
-        other: `${count(n)} rows list images again. Each image counts once.`,
+        one: `${count(n)} row lists an ${counts.unit(areObjects).one} again. It counts once.`,
+        other: `${count(n)} rows list ${counts.unit(areObjects).many} again. Each ${counts.unit(areObjects).one} counts once.`,
       }),
-    excluded: (n: number) =>
+    excluded: (areObjects: boolean, n: number) =>
       plural(n, {
-        one: `${count(n)} image that was marked as excluded is not counted.`,
-        other: `${count(n)} images that were marked as excluded are not counted.`,
+        one: `${count(n)} ${counts.unit(areObjects).one} that was marked as excluded is not counted.`,
+        other: `${count(n)} ${counts.unit(areObjects).many} that were marked as excluded are not counted.`,
       }),
-    unmatched: (n: number) =>
+    unmatched: (areObjects: boolean, n: number) =>
       plural(n, {
-        one: `${count(n)} image belongs to no sample and is not counted.`,
-        other: `${count(n)} images belong to no sample and are not counted.`,
+        one: `${count(n)} ${counts.unit(areObjects).one} belongs to no sample and is not counted.`,
+        other: `${count(n)} ${counts.unit(areObjects).many} belong to no sample and are not counted.`,
       }),
     control: 'Compare',
     controlHelp:
@@ -252,18 +252,19 @@ export const predict = {
     assumption: 'What the correction assumes',
     unknownKey: 'no bar or band: no interval, or one wider than 0.8, which only the tables state',
     trust: 'Can you rely on this?',
-    corrections: (n: number) =>
-      n === 1
-        ? 'One image was corrected or confirmed. Proportions are of the predictions: labels of chosen images would bias them.'
-        : `${count(n)} images were corrected or confirmed. Proportions are of the predictions: labels of chosen images would bias them.`,
-    check: 'Check it: label random images',
+    corrections: (areObjects: boolean, n: number) => {
+      const { one, many } = counts.unit(areObjects);
+      const corrected = n === 1 ? `One ${one} was` : `${count(n)} ${many} were`;
+      return `${corrected} corrected or confirmed. Proportions are of the predictions: labels of chosen ${many} would bias them.`;
+    },
+    check: (areObjects: boolean) => `Check it: label random ${counts.unit(areObjects).many}`,
     tableHelp: 'Counts, proportions, and fields for conditions and blocks',
     blockHelp:
       'If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block. Conditions are then compared within blocks.',
     clear: 'Remove all conditions',
     n: (areObjects: boolean): string => (areObjects ? 'Objects' : 'Images'),
     across: (hasConditions: boolean, areObjects: boolean) =>
-      hasConditions ? 'Condition (n: samples)' : `Sample (n: ${areObjects ? 'objects' : 'images'})`,
+      hasConditions ? 'Condition (n: samples)' : `Sample (n: ${counts.unit(areObjects).many})`,
     decided: 'Decided as the class',
     raw: 'Counted proportion',
     interval: '95% CI of the proportion',
@@ -277,17 +278,22 @@ export const predict = {
     link: 'Spot check',
     title: 'Spot check',
     result: 'Result',
-    intro:
-      'Label some images that are drawn at random, without their predictions. The labels show whether the classifier works on these images, and how large the proportion of each class is.',
+    intro: (areObjects: boolean) =>
+      `Label some ${counts.unit(areObjects).many} that are drawn at random, without their predictions. The labels show whether the classifier works on these ${counts.unit(areObjects).many}, and how large the proportion of each class is.`,
     csv: 'Download labels (CSV)',
     remove: 'Remove spot check',
-    n: 'Images of each condition',
-    sampling: (by: 'folder' | 'field' | 'column' | 'pattern', column: string, nConditions: number) =>
+    n: (areObjects: boolean) => `${areObjects ? 'Objects' : 'Images'} of each condition`,
+    sampling: (
+      areObjects: boolean,
+      by: 'folder' | 'field' | 'column' | 'pattern',
+      column: string,
+      nConditions: number,
+    ) =>
       `A sample is ${{ folder: 'a folder', field: 'a field of view', column: `a value of ${column}`, pattern: 'a part of the file path' }[by]}. ${
         nConditions
           ? `${plural(nConditions, { one: `${count(nConditions)} sample has`, other: `${count(nConditions)} samples have` })} a condition.`
           : 'No sample has a condition.'
-      } The images are divided among the samples of a condition evenly.`,
+      } The ${counts.unit(areObjects).many} are divided among the samples of a condition evenly.`,
     changeSampling: 'Change samples and conditions',
     needed: 'Number of labels for an interval',
     width: 'Half the width of the 95% confidence interval, in percentage points',
@@ -299,14 +305,14 @@ export const predict = {
     moreThanAll: 'more than all',
     neededHelp:
       'In each condition, including the differences between its samples that the predictions show. If not even all labels are enough, more samples are needed.',
-    incomplete:
-      'Not all drawn images are labeled. The result is valid only if you did not stop because of it.',
-    counts: (n: number, drawn: number, excluded: number) =>
-      `${count(n)} of ${plural(drawn, { one: `${count(drawn)} drawn image`, other: `${count(drawn)} drawn images` })} labeled, ${count(excluded)} excluded.`,
+    incomplete: (areObjects: boolean) =>
+      `Not all drawn ${counts.unit(areObjects).many} are labeled. The result is valid only if you did not stop because of it.`,
+    counts: (areObjects: boolean, n: number, drawn: number, excluded: number) =>
+      `${count(n)} of ${count(drawn)} drawn ${plural(drawn, { one: counts.unit(areObjects).one, other: counts.unit(areObjects).many })} labeled, ${count(excluded)} excluded.`,
     condition: 'Condition',
     corrections: 'Corrections',
-    correctionsHelp:
-      'The labels can become corrections of this prediction: use them to correct its table or to train. Exclusions are not applied, and images that you corrected before keep their corrections. The numbers above do not change. If you train with these images, this spot check is no independent test of the new classifier: draw a new one from a new prediction.',
+    correctionsHelp: (areObjects: boolean) =>
+      `The labels can become corrections of this prediction: use them to correct its table or to train. Exclusions are not applied, and ${counts.unit(areObjects).many} that you corrected before keep their corrections. The numbers above do not change. If you train with these ${counts.unit(areObjects).many}, this spot check is no independent test of the new classifier: draw a new one from a new prediction.`,
     apply: 'Apply labels as corrections',
     applied: (n: number, nBefore: number) =>
       `${plural(n, { one: `${count(n)} label is a correction now`, other: `${count(n)} labels are corrections now` })}${
@@ -319,21 +325,23 @@ export const predict = {
     undoApplied: 'Remove these corrections',
   },
   blind: {
-    label: 'Label images',
-    progress: 'Labeled images',
-    image: (n: number, total: number) => `Image ${count(n)} of ${count(total)}`,
+    label: (areObjects: boolean) => `Label ${counts.unit(areObjects).many}`,
+    progress: (areObjects: boolean) => `Labeled ${counts.unit(areObjects).many}`,
+    image: (areObjects: boolean, n: number, total: number) =>
+      `${areObjects ? 'Object' : 'Image'} ${count(n)} of ${count(total)}`,
     previous: 'Previous',
     next: 'Next',
-    failed: 'This image cannot be shown.',
-    failedToExclude: 'This image cannot be shown. Mark it as unusable.',
+    failed: (areObjects: boolean) => `This ${counts.unit(areObjects).one} cannot be shown.`,
+    failedToExclude: (areObjects: boolean) =>
+      `This ${counts.unit(areObjects).one} cannot be shown. Mark it as unusable.`,
     reader: 'Reader',
     saveReader: 'Save name',
     readsAsUser: (name: string) => `You label as ${name}.`,
     readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
-    drawMore: 'Draw more images',
-    draw: 'Draw images',
-    removeHelp:
-      'The drawn images and all of their labels are removed for good. Decided labels and corrections stay.',
+    drawMore: (areObjects: boolean) => `Draw more ${counts.unit(areObjects).many}`,
+    draw: (areObjects: boolean) => `Draw ${counts.unit(areObjects).many}`,
+    removeHelp: (areObjects: boolean) =>
+      `The drawn ${counts.unit(areObjects).many} and all of their labels are removed for good. Decided labels and corrections stay.`,
     labelHelp:
       'Labels are saved at once; you can continue later. Earlier labels, predictions and file names are hidden, so that they do not influence you.',
     keyList: [
@@ -455,7 +463,8 @@ export const predict = {
   review: 'Needs review',
   corrected: 'Reviewed',
   excludedImages: 'Excluded',
-  excludedImagesHelp: 'Users excluded these images. They do not count in proportions.',
+  excludedImagesHelp: (areObjects: boolean) =>
+    `Users excluded these ${counts.unit(areObjects).many}. They do not count in proportions.`,
   warned: 'With a warning',
   warning: 'warning',
   uncertain: 'Uncertain',
@@ -477,29 +486,29 @@ export const predict = {
       'The decision threshold of the classifier was changed after this prediction. These results use the earlier threshold. To apply the new threshold, predict the images again.',
     mark: 'earlier threshold',
   },
-  warnedHelp:
-    'These images differ from all training images of the classifier. Check them before you rely on their predictions.',
-  unfamiliarHelp:
-    'These images are out-of-distribution (OOD): their features are rare or absent in the training set. Possible reasons are another size, stain or instrument, or an object of none of the classes. Do not rely on their predicted classes. A few percent of images that resemble the training set are marked unfamiliar too. An unknown class that resembles a known class is often not marked.',
+  warnedHelp: (areObjects: boolean) =>
+    `These ${counts.unit(areObjects).many} differ from all training images of the classifier. Check them before you rely on their predictions.`,
+  unfamiliarHelp: (areObjects: boolean) =>
+    `These ${counts.unit(areObjects).many} are out-of-distribution (OOD): their features are rare or absent in the training set. Possible reasons are another size, stain or instrument, or an object of none of the classes. Do not rely on their predicted classes. A few percent of ${counts.unit(areObjects).many} that resemble the training set are marked unfamiliar too. An unknown class that resembles a known class is often not marked.`,
   set: 'Prediction set',
   setHelp:
     'The classes that are plausible for the image. If images resemble those of training, the prediction set contains the true class for 90% of the images of each class. Each class has its own threshold, so a less probable class can be in the set and a more probable one not.',
-  nothing: 'No images match.',
+  nothing: (areObjects: boolean) => `No ${counts.unit(areObjects).many} match.`,
   nothingYet: 'The first results appear shortly.',
   queued: 'Waiting in the queue.',
-  reviewDone: 'All images that needed review are reviewed.',
+  reviewDone: (areObjects: boolean) => `All ${counts.unit(areObjects).many} that needed review are reviewed.`,
   predictedImages: 'Predicted images',
   form: 'View',
   gallery: 'Gallery',
   list: 'List',
-  correctSelected: 'Correct the selected image',
-  selectFirst: 'No image is selected. Click an image or use the arrow keys.',
+  correctSelected: 'Correct the selection',
+  selectFirst: 'Nothing is selected. Click an image or an object, or use the arrow keys.',
   notCorrected: 'no correction',
   otherClass: (name: string, isOfClassifier: boolean) =>
     `Not labeled: ${isOfClassifier ? 'the classifier' : 'the dataset'} does not have the class ${name}.`,
   excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable image' },
   excludedHelp:
-    'Excludes the image from training. coverslip saves this in the table of predictions. You can undo it.',
+    'Excludes the selection from training. coverslip saves this in the table of predictions. You can undo it.',
   marks: { corrected: 'corrected', confirmed: 'confirmed', excluded: 'excluded' },
   sort: 'Sort by',
   sorts: {
