@@ -313,7 +313,6 @@ def take_all(server: Server, album: Album) -> None:
     album.take("prediction", f"/predictions/{prediction['id']}", guide=review)
     of_prediction = f"/predictions/{prediction['id']}"
     album.take("prediction-review", of_prediction, press("Needs review", "link"))
-    album.take("prediction-samples", f"{of_prediction}/samples")
     album.take("prediction-spot-check", f"{of_prediction}/spot-check")
 
 

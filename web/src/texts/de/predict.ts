@@ -304,7 +304,7 @@ export const predict: Texts['predict'] = {
     expected: 'Erwartet',
     alone: 'Nur Labels',
     both: 'Labels und Vorhersagen',
-    moreThanAll: 'mehr als alle',
+    moreThanAll: 'mehr als alle Bilder',
     neededHelp:
       'In jeder Bedingung, mit den Unterschieden zwischen ihren Proben, die die Vorhersagen zeigen. Wenn selbst alle Labels nicht reichen, sind mehr Proben nötig.',
     incomplete: (areObjects) =>

@@ -302,7 +302,7 @@ export const predict = {
     expected: 'Expected',
     alone: 'Labels alone',
     both: 'Labels and predictions',
-    moreThanAll: 'more than all',
+    moreThanAll: 'more than all images',
     neededHelp:
       'In each condition, including the differences between its samples that the predictions show. If not even all labels are enough, more samples are needed.',
     incomplete: (areObjects: boolean) =>
