@@ -417,9 +417,9 @@ def test_a_folder_of_fields_is_predicted_equally_by_every_door(
         assert all(len(rings[0]) > 20 for rings in outlines(app, f"lists/{prediction}/rows/4/field")[2])
         assert app.get(f"jobs/{prediction}")["has_objects_table"]
         table = app.client.get(f"/api/v1/jobs/{prediction}/download/objects-table").text
-        found = list(csv.DictReader(table.splitlines()))
-        assert len(found) == 27
-        assert all(Path(row["path"]).is_file() for row in found)
+        object_rows = list(csv.DictReader(table.splitlines()))
+        assert len(object_rows) == 27
+        assert all(Path(row["path"]).is_file() for row in object_rows)
         app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": "geojson"})
         do_jobs(app.home)
         assert app.get(f"computations/object-export/{prediction}")["n_files"] == 3
