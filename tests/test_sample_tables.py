@@ -180,7 +180,7 @@ def test_the_command_states_how_many_images_count_by_their_probabilities(
         ]
         Predictions(rows, ("a", "b")).write_csv(tmp_path / f"{n}.csv")
         assert main(["summarise", str(tmp_path / f"{n}.csv"), "--by", "folder"]) == 0
-        sentence = text("summary-by-probabilities", n=n, n_images=6 + n // 2)
+        sentence = text("summary-by-probabilities", n=n, n_images=6 + n // 2, are_objects=False)
         assert (sentence in capsys.readouterr().out.splitlines()) == (n > 0)
 
 

@@ -9,7 +9,10 @@ const on = (address: string) => {
   const { pathname, searchParams } = new URL(address, 'http://app');
   return itemsOf(pathname, searchParams);
 };
-const EDITOR = { hasClassifiers: true, canEdit: true, isOfObjects: false };
+const EDITOR = {
+  ...{ hasClassifiers: true, hasClassifierOfObjects: false },
+  ...{ canEdit: true, isOfObjects: false },
+};
 const image = named('cell.png');
 const folder = named('a/1.png', 'b/2.png');
 
@@ -23,6 +26,8 @@ test('the likely answer depends on the files', () => {
   for (const labeled of [['a/1.png', 'b/2.png'], ['cells.zip'], ['1.png', 'labels.csv']])
     expect(answers(...labeled)).toEqual(['labeled', 'unlabeled', 'find', 'predict']);
   expect(answers()).toEqual([]);
+  const ofObjects = { ...EDITOR, hasClassifierOfObjects: true };
+  expect(answersFor(image, on('/'), ofObjects)).toEqual(['predict', 'unlabeled', 'find']); // finds the objects
 });
 
 test('the likely answer depends on the page', () => {

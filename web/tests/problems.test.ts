@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { answer, Problem, problemOf } from '../src/api/client';
 import { texts } from '../src/texts';
+import { withoutCommands } from '../src/texts/commands';
 import { problemLine, problemText } from '../src/texts/problems';
 
 const body = {
@@ -32,4 +33,16 @@ test('a server that does not respond has a text of the app', async () => {
 test('a canceled request is not a problem', async () => {
   const stop = new DOMException('', 'AbortError');
   await expect(answer(Promise.reject(stop))).rejects.toBe(stop);
+});
+
+test('a next step names tabs, not commands, in both languages', () => {
+  const steps = {
+    'Test it (tab “Trust” of the training, or coverslip evaluate RUN DATA).':
+      'Test it (tab “Trust” of the training).',
+    'Testen Sie ihn (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).':
+      'Testen Sie ihn (Reiter „Belege“ des Trainings).',
+    'Label more images (coverslip suggest DATA --run RUN), and train again.':
+      'Label more images, and train again.',
+  };
+  for (const [step, ofPage] of Object.entries(steps)) expect(withoutCommands(step)).toBe(ofPage);
 });

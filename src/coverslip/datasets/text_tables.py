@@ -17,7 +17,7 @@ from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images.confining import open_image
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_points
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
@@ -150,7 +150,7 @@ class TextTable:
             elif len(cells) != n_columns:
                 if self.is_exact:
                     sizes = {"n_cells": len(cells), "n_columns": n_columns}
-                    reason = text("wrong-number-of-cells", **sizes)
+                    reason = message("wrong-number-of-cells", **sizes)
                     raise BadDataset("invalid-table-line", file=self.file, line=line, reason=reason)
                 if any(cells[n_columns:]):
                     n_long, long_line = n_long + 1, long_line or line

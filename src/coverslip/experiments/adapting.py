@@ -581,7 +581,7 @@ def _images_at_home(parent: Run, emit: Emit) -> _Images:
         data = unchanged_images(parent)
         UnchangedImages().check(parent, data, emit=emit)
     except CoverslipError as error:
-        raise BadRun("adapt-without-training-images", cause=error, file=parent.folder, reason=error.what) from error
+        raise BadRun("adapt-without-training-images", cause=error, file=parent.folder, reason=error.message) from error
     scan = scan_images(data, emit=emit)
     split_of = {row.image_id: row.split for row in parent.split}
     parts = [split_of.get(record.image_id) for record in data.records]

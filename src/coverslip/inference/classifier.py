@@ -82,7 +82,7 @@ def load_backbone(packed: PackedClassifier) -> Backbone:
     try:
         graph = graph_without_pytorch(architecture)
     except UnknownModel as error:
-        raise BadClassifier("network-build-failed", file=packed.path, reason=error.what) from error
+        raise BadClassifier("network-build-failed", file=packed.path, reason=error.message) from error
     if graph is None:
         require_extra("train")
         from coverslip.inference.loading import load_network

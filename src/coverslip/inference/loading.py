@@ -45,7 +45,9 @@ def load_network(packed: PackedClassifier) -> Network:
         with _no_larger_than(packed), same_random_numbers():
             network = network_of(packed.card)
     except (UnknownModel, BadRecipe, *_BUILD_ERRORS) as error:
-        reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = (
+            error.message if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
+        )
         raise BadClassifier("network-build-failed", file=packed.path, reason=reason) from error
     shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items() if name != EXPECTED}
     if _dtypes_and_shapes(network) != shapes:

@@ -392,7 +392,7 @@ def _sampled_rows(
         named = joined.file if joined else file
         for row, cells in predictions_with_cells(file, classes, lambda name: name in (condition, block)):
             if row.probabilities and not abs(sum(row.probabilities) - 1) < _MOST_ROUNDING:
-                reason = text("probabilities-not-one", image=row.path)
+                reason = message("probabilities-not-one", image=row.path)
                 raise BadRun("damaged-predictions", file=file, reason=reason)
             pixels_read = cells.get(PIXELS_COLUMN, "")
             is_object = bool(cells.get("object_id"))

@@ -301,8 +301,8 @@ def objects_of_finder(
                 object_ids += map(str, labels.tolist())
                 times += [t if each.n_times > 1 else UNKNOWN] * len(labels)
         except UnreadableImage as error:
-            reason = one_line(f"{error.what}. {error.do}", 300)
-            emit(Noted.of(note("field-unreadable", level="warning", field=one_line(each.name), reason=reason)))
+            name = one_line(each.name)
+            emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.message)))
             continue
         finally:
             n_done = n_before + each.n_times * n_of_plane

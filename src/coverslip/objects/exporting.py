@@ -631,9 +631,8 @@ def write_crops(
             except UnreadableImage as error:
                 n_faults += 1
                 if n_faults <= _MOST_NOTES:
-                    reason = one_line(f"{error.what}. {error.do}", 300)
                     image_id = one_line(objects.image_id(position))
-                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=reason)))
+                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=error.message)))
                 continue
             region = plan.crop((field.width, field.height), field.pixel_size_um)
             assert region is not None

@@ -94,10 +94,8 @@ def list_fields(
         except UnreadableImage as error:
             n_unreadable += 1
             if n_unreadable <= _MOST_UNREADABLE:
-                reason = one_line(f"{error.what}. {error.do}", 300)
-                emit(
-                    Noted.of(note("field-unreadable", level="warning", field=one_line(record.image_id), reason=reason))
-                )
+                name = one_line(record.image_id)
+                emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.message)))
             continue
         name = opened.relative_path(record)
         about = (*_other_columns(record.about), *parts.of(opened.path_below_source(record)))

@@ -46,8 +46,8 @@ def with_measurements(objects: Objects, emit: Emit) -> Objects:
                 pixels = read_pixels(field.path, _plan(objects, position, field, region), fields=planes)
             except UnreadableImage as error:
                 is_readable = False
-                reason = one_line(f"{error.what}. {error.do}", 300)
-                emit(Noted.of(note("field-not-measured", level="warning", field=one_line(field.name), reason=reason)))
+                name = one_line(field.name)
+                emit(Noted.of(note("field-not-measured", level="warning", field=name, reason=error.message)))
                 continue
             inside = pixels.array[mask].astype(np.float64)
             is_color = pixels.array.dtype == np.uint8

@@ -37,7 +37,7 @@ from coverslip.files import (
 from coverslip.images.preprocessing import Depth, Matching, Preprocessing, Rescaling
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
-from coverslip.messages import Resume, text
+from coverslip.messages import ENGLISH, Resume, in_language, text
 from coverslip.objects.finders import FinderRecord
 
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -209,6 +209,12 @@ class TestedHead(DocumentedModel):
     n_ungrouped: int
 
 
+def default_limits() -> str:
+    """Return what a classifier must not be used for, in English as all files."""
+    with in_language(ENGLISH):
+        return text("classifier-limits")
+
+
 class ClassifierCard(DocumentedModel):
     """`classifier.json`: everything that prediction needs in addition to the weights."""
 
@@ -252,10 +258,7 @@ class ClassifierCard(DocumentedModel):
     was adapted without labels, every decision is `uncertain`."""
     sha256: dict[str, str] = Field(default_factory=dict)
     """Of the other files of the classifier, by name; compared when they are read."""
-    must_not_be_used_for: str = (
-        "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
-        "was trained and tested on, unless it has been evaluated on such images first."
-    )
+    must_not_be_used_for: str = Field(default_factory=default_limits)
 
     @field_validator("classes")
     @classmethod

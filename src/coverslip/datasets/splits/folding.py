@@ -213,7 +213,7 @@ def plan_folds(
     try:
         folds = fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed, balanced=balanced)
     except BadDataset as error:
-        return None, note("folds-not-possible", reason=f"{error.what[0].lower()}{error.what[1:]}")
+        return None, note("folds-not-possible", reason=error.message)
     return folds, note("folds", **facts, n_folds=n_folds, remedies=(_ONE_SPLIT,))
 
 

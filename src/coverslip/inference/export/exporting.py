@@ -33,7 +33,7 @@ from coverslip.images.reader import ReadPlan
 from coverslip.inference.classifier import Classifier, PixelOutputs
 from coverslip.inference.export.graph import OUTPUTS, deployed_graph
 from coverslip.machine import n_cores
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.images import images_of
@@ -560,10 +560,10 @@ def export_to(
         except (CoverslipError, OSError):
             raise
         except Exception as error:  # of ONNX and of ONNX Runtime
-            reason = text("export-failed", reason=one_line(f"{type(error).__name__}: {error}", 200))
+            reason = message("export-failed", reason=one_line(f"{type(error).__name__}: {error}", 200))
             raise CoverslipError("export-refused", file=out, format=to, reason=reason) from error
         if not verification.passed:
-            reason = text("export-differs", difference=verification.max_logit_difference_sd,
+            reason = message("export-differs", difference=verification.max_logit_difference_sd,
                           agreement=verification.label_agreement, n_images=verification.n)  # fmt: skip
             raise CoverslipError("export-refused", file=out, format=to, reason=reason)
         write_json(part / _VERIFICATION, verification.as_json())

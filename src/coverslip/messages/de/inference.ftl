@@ -482,7 +482,7 @@ summary-empty-cell = Die Spalte „{ $column }“ ist für { $path } leer
     .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
 
 sample-of-two-conditions = Die Probe „{ $sample }“ hat zwei Bedingungen, „{ $first }“ und „{ $second }“
-    .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen. Für Patienten vor und nach einer Behandlung hat `summarise` die Option --block.
+    .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen. Für Patienten vor und nach einer Behandlung nennen Sie den Patienten als Block.
 
 sample-of-two-blocks = Die Probe „{ $sample }“ ist in zwei Blöcken, „{ $first }“ und „{ $second }“
     .do = Korrigieren Sie den Block, oder geben Sie jeder Probe einen eigenen Namen.

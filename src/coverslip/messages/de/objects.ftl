@@ -8,9 +8,9 @@ no-readable-field = { $n_files ->
     }
     .do = Die Warnungen nennen die Gründe.
 
-field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }
+field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }.
 
-field-not-measured = Die Intensitäten der Objekte im Gesichtsfeld { $field } sind nicht gemessen. { $reason }
+field-not-measured = Die Intensitäten der Objekte im Gesichtsfeld { $field } sind nicht gemessen. { $reason }.
 
 more-fields-unreadable = { $n_fields ->
         [one] Ein weiteres Gesichtsfeld ist nicht lesbar.
@@ -68,12 +68,12 @@ objects-of-several-fields = { $n_names ->
 objects-without-z = { $n_fields ->
         [one] Ein Gesichtsfeld hat mehrere z-Ebenen, und seine Objekte nennen keine: { $names }.
        *[other] { $n_fields } Gesichtsfelder haben mehrere z-Ebenen, und ihre Objekte nennen keine: { $names }.
-    } Ausschnitte zeigen die erste z-Ebene. Für eine andere trainieren Sie mit `--set images.z=max`, `best-focus` oder einer Nummer.
+    } Ausschnitte zeigen die erste z-Ebene. Für eine andere setzen Sie `images.z` im Rezept auf `max`, `best-focus` oder eine Nummer.
 
 objects-without-time = { $n_fields ->
         [one] Ein Gesichtsfeld hat mehrere Zeitpunkte, und seine Objekte nennen keinen: { $names }.
        *[other] { $n_fields } Gesichtsfelder haben mehrere Zeitpunkte, und ihre Objekte nennen keinen: { $names }.
-    } Ausschnitte zeigen den ersten Zeitpunkt. Für einen anderen trainieren Sie mit `--set images.t=3`, oder ergänzen Sie die Tabelle um die Spalte t.
+    } Ausschnitte zeigen den ersten Zeitpunkt. Für einen anderen setzen Sie `images.t` im Rezept, oder ergänzen Sie die Tabelle um die Spalte t.
 
 fields-without-objects = { $n_fields ->
         [one] Ein Gesichtsfeld hat keine Objekte: { $names }.
@@ -320,7 +320,7 @@ crop-time-invalid = Der Zeitpunkt der Ausschnitte „{ $time }“ ist ungültig
 crop-plane-invalid = Die z-Ebene der Ausschnitte „{ $plane }“ ist ungültig
     .do = Verwenden Sie eine Nummer ab 0, „max“, „mean“, „best-focus“ oder „channels“.
 
-crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }
+crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }.
 
 more-crops-not-written = { $n_objects ->
         [one] Ein weiterer Ausschnitt wird nicht geschrieben.

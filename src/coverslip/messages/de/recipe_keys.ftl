@@ -441,7 +441,7 @@ key-checkpoint-selection-choice-last = die letzte Epoche
 key-checkpoint-selection-set =
     .name = Bilder für die Auswahl des Checkpoints
     .help = Publikationen wählen die Epoche manchmal nach den Bildern, mit denen sie testen. Die Metriken fallen dann zu hoch aus.
-    .meaning = Set von Bildern, das die beste Epoche bestimmt und das Training vorzeitig beendet. `test` ist das Set, dessen Metriken berichtet werden, die dann zu hoch ausfallen. Nur mit `--allow-leakage` oder in einer Studie.
+    .meaning = Set von Bildern, das die beste Epoche bestimmt und das Training vorzeitig beendet. `test` ist das Set, dessen Metriken berichtet werden, die dann zu hoch ausfallen. Nur wenn Leakage erlaubt ist, oder in einer Studie.
 
 key-checkpoint-selection-set-choice-validation = die Validierungsbilder
 
@@ -620,13 +620,13 @@ key-degrade-noise =
 key-match-zoom =
     .name = Vergrößerung aller Bilder
     .help = Vergrößert die Mitte aller Bilder, damit Objekte so groß sind wie in einem anderen Labor. 1 bedeutet unverändert.
-    .meaning = Faktor, um den die Mitte jedes Bildes vergrößert wird, in Training und Test. 1: unverändert. `coverslip adapt` setzt ihn; der Faktor für Bilder des anderen Labors steht im Klassifikator.
+    .meaning = Faktor, um den die Mitte jedes Bildes vergrößert wird, in Training und Test. 1: unverändert. Anpassungen setzen ihn; der Faktor für Bilder des anderen Labors steht im Klassifikator.
     .phrase = die Mitte aller Bilder um { $value } vergrößert
 
 key-match-stain =
     .name = Gleiche Färbung in allen Bildern
     .help = Gibt allen Bildern dieselbe mittlere Farbe und denselben Kontrast, damit die Färbung eines Labors weniger zählt.
-    .meaning = Ob Mittelwert und Standardabweichung jedes Bildes in CIELAB nach dem Skalieren auf feste Werte gesetzt werden (Reinhard et al. 2001), in Training, Test und Vorhersage. `coverslip adapt` setzt es.
+    .meaning = Ob Mittelwert und Standardabweichung jedes Bildes in CIELAB nach dem Skalieren auf feste Werte gesetzt werden (Reinhard et al. 2001), in Training, Test und Vorhersage. Anpassungen setzen es.
     .phrase = Mittelwert und Standardabweichung jedes Bildes in CIELAB auf feste Werte gesetzt (Reinhard et al. 2001)
 
 key-images-series =
@@ -957,7 +957,7 @@ key-split-balance-choice-undersample = alle Klassen auf die kleinste verkleinern
 key-split-copies =
     .name = Kopien vor der Aufteilung
     .help = Die Anzahl augmentierter Kopien jedes Bildes, die vor der Aufteilung gemacht werden. Kopien eines Bildes sind dann im Trainings- und im Testset, sodass die Metriken zu hoch ausfallen.
-    .meaning = Anzahl augmentierter Kopien jedes Bildes, die vor der Aufteilung durch `augment` gemacht werden. Jede Kopie wird wie ein eigenes Bild aufgeteilt, außer wenn Gruppen bekannt sind. Das Training selbst zieht dann keine Augmentierung. Nur mit `--allow-leakage` oder in einer Studie.
+    .meaning = Anzahl augmentierter Kopien jedes Bildes, die vor der Aufteilung durch `augment` gemacht werden. Jede Kopie wird wie ein eigenes Bild aufgeteilt, außer wenn Gruppen bekannt sind. Das Training selbst zieht dann keine Augmentierung. Nur wenn Leakage erlaubt ist, oder in einer Studie.
     .unit = Kopien
     .phrase = { $value } augmentierte { $n ->
         [one] Kopie

@@ -312,7 +312,7 @@ verdict-action = { $action ->
                *[false] {""}
             }
         }
-       *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
+       *[train-without-leakage] Trainieren Sie erneut ohne Leakage zwischen den Sets oder mit einer anderen Aufteilung.
     }
 
 limit-no-test-image = Kein Bild konnte gemessen werden.

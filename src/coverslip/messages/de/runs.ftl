@@ -390,3 +390,5 @@ positive-class-needs-two = positive_class: ist eine von zwei Klassen, und es gib
 
 unknown-positive-class = positive_class: { $reason }
     .do = Nennen Sie eine der beiden Klassen.
+
+classifier-limits = Diagnose oder Behandlung von Patienten. Bilder eines anderen Mikroskops, einer anderen Färbung, Spezies oder Präparation als im Training und Test, außer wenn er zuvor mit solchen Bildern evaluiert wurde.

@@ -482,7 +482,7 @@ summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
 
 sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
-    .do = Correct the condition, or give each sample a name of its own. For patients before and after treatment, `summarise` has --block.
+    .do = Correct the condition, or give each sample a name of its own. For patients before and after treatment, name the patient as block.
 
 sample-of-two-blocks = The sample '{ $sample }' is in two blocks, '{ $first }' and '{ $second }'
     .do = Correct the block, or give each sample a name of its own.

@@ -8,9 +8,9 @@ no-readable-field = { $n_files ->
     }
     .do = The warnings name the reasons.
 
-field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }
+field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }.
 
-field-not-measured = The intensities of the objects in the field { $field } are not measured. { $reason }
+field-not-measured = The intensities of the objects in the field { $field } are not measured. { $reason }.
 
 more-fields-unreadable = { $n_fields ->
         [one] One more field cannot be read.
@@ -68,12 +68,12 @@ objects-of-several-fields = { $n_names ->
 objects-without-z = { $n_fields ->
         [one] One field has several z-planes, and its objects state none: { $names }.
        *[other] { $n_fields } fields have several z-planes, and their objects state none: { $names }.
-    } Crops show the first z-plane. To use another one, train with `--set images.z=max`, `best-focus` or a number.
+    } Crops show the first z-plane. To use another one, set `images.z` of the recipe to `max`, `best-focus` or a number.
 
 objects-without-time = { $n_fields ->
         [one] One field has several time points, and its objects state none: { $names }.
        *[other] { $n_fields } fields have several time points, and their objects state none: { $names }.
-    } Crops show the first time point. To use another one, train with `--set images.t=3`, or add the column t to the table.
+    } Crops show the first time point. To use another one, set `images.t` of the recipe, or add the column t to the table.
 
 fields-without-objects = { $n_fields ->
         [one] One field has no objects: { $names }.
@@ -320,7 +320,7 @@ crop-time-invalid = The time point of crops '{ $time }' is invalid
 crop-plane-invalid = The z-plane of crops '{ $plane }' is invalid
     .do = Use a number from 0, 'max', 'mean', 'best-focus' or 'channels'.
 
-crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }
+crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }.
 
 more-crops-not-written = { $n_objects ->
         [one] One more crop is not written.

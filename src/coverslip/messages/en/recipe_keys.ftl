@@ -441,7 +441,7 @@ key-checkpoint-selection-choice-last = the last epoch
 key-checkpoint-selection-set =
     .name = Images that select the checkpoint
     .help = Publications sometimes select the epoch by the images that they test. The metrics are then too high.
-    .meaning = Set of images that selects the best epoch and ends training early. `test` is the set whose metrics are reported, which are then too high. Only with `--allow-leakage`, or in a study.
+    .meaning = Set of images that selects the best epoch and ends training early. `test` is the set whose metrics are reported, which are then too high. Only if leakage is allowed, or in a study.
 
 key-checkpoint-selection-set-choice-validation = the validation images
 
@@ -620,13 +620,13 @@ key-degrade-noise =
 key-match-zoom =
     .name = Zoom of all images
     .help = Enlarges the center of all images, so that objects are as large as those of another laboratory. 1 is unchanged.
-    .meaning = Factor by which the center of every image is enlarged, in training and test. 1: unchanged. `coverslip adapt` sets it; the factor for images of the other laboratory is stored in the classifier.
+    .meaning = Factor by which the center of every image is enlarged, in training and test. 1: unchanged. Adaptations set it; the factor for images of the other laboratory is stored in the classifier.
     .phrase = the center of all images enlarged by { $value }
 
 key-match-stain =
     .name = Same stain in all images
     .help = Gives all images the same mean color and contrast, so that the stain of a laboratory matters less.
-    .meaning = Whether mean and standard deviation of each image in CIELAB are set to fixed values after it is resized (Reinhard et al. 2001), in training, test and prediction. `coverslip adapt` sets it.
+    .meaning = Whether mean and standard deviation of each image in CIELAB are set to fixed values after it is resized (Reinhard et al. 2001), in training, test and prediction. Adaptations set it.
     .phrase = mean and standard deviation of each image in CIELAB set to fixed values (Reinhard et al. 2001)
 
 key-images-series =
@@ -957,7 +957,7 @@ key-split-balance-choice-undersample = reduce all classes to the smallest
 key-split-copies =
     .name = Copies before the split
     .help = The number of augmented copies of each image that are made before the split. Copies of one image are then in the training and in the test set, so the metrics are too high.
-    .meaning = Number of augmented copies of each image, made before the split by `augment`. Each copy is split like an image of its own, unless groups are known. Training itself then draws no augmentation. Only with `--allow-leakage`, or in a study.
+    .meaning = Number of augmented copies of each image, made before the split by `augment`. Each copy is split like an image of its own, unless groups are known. Training itself then draws no augmentation. Only if leakage is allowed, or in a study.
     .unit = copies
     .phrase = { $value } augmented { $n ->
         [one] copy

@@ -312,7 +312,7 @@ verdict-action = { $action ->
                *[false] {""}
             }
         }
-       *[train-without-leakage] Train again without --allow-leakage, or with another split.
+       *[train-without-leakage] Train again without leakage between the sets, or with another split.
     }
 
 limit-no-test-image = No image could be measured.

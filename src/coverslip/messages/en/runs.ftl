@@ -390,3 +390,5 @@ positive-class-needs-two = positive_class: it is one of two classes, and there {
 
 unknown-positive-class = positive_class: { $reason }
     .do = Name one of the two classes.
+
+classifier-limits = Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it was trained and tested on, unless it has been evaluated on such images first.

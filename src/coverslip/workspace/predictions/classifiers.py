@@ -18,12 +18,12 @@ from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
 from coverslip.images.preprocessing import Depth
 from coverslip.images.reader import pixel_side
-from coverslip.messages import Message, message_of
+from coverslip.messages import Message, message_of, text
 from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.results import tested_section
 from coverslip.reports.verdict import verdict_of_classifier, without_groups
-from coverslip.runs.classifier import find_classifier, open_classifier, state_of_classifier
+from coverslip.runs.classifier import default_limits, find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.prediction_tables import PredictionColumns
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.results import metrics_of_classifier
@@ -91,6 +91,8 @@ class ListedClassifier(DocumentedFields):
     """The stage of the selected network; null if unknown."""
     pixel_side_um: float | None
     """Usual side of a pixel of the training images in µm; null if unknown."""
+    of_objects: bool
+    """Whether it classifies objects in fields of view, not whole images."""
 
 
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[ListedClassifier]:
@@ -183,6 +185,7 @@ def _listed_classifier(job: Job) -> ListedClassifier:
         created=job.created,
         stage=None if training is None else training.chosen,
         pixel_side_um=None if size is None else pixel_side(size),
+        of_objects=card.of_objects,
     )
 
 
@@ -390,6 +393,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
     listed, path = classifier_state(workspace, classifier_id), classifier_job(workspace, classifier_id).folder
     packed = open_classifier(find_classifier(path))
     card, metrics = packed.card, metrics_of_classifier(path)
+    limits = card.must_not_be_used_for
     verdict = None
     with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
         verdict = verdict_of_classifier(path)
@@ -415,7 +419,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         uncertain_below=card.uncertain_below,
         thresholds=None if points is None else dict(zip(card.classes, points, strict=True)),
         detects_unfamiliar=card.ood is not None,
-        must_not_be_used_for=card.must_not_be_used_for,
+        must_not_be_used_for=text("classifier-limits") if limits == default_limits() else limits,
         further=[] if verdict is None else [reason.claim for reason in verdict.further],
         words=words,
         test=None if metrics is None else _test_metrics(metrics),

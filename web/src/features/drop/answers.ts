@@ -45,6 +45,7 @@ export function itemsOf(path: string, query: URLSearchParams): PageItems {
 
 interface Circumstances {
   hasClassifiers: boolean; // that can predict
+  hasClassifierOfObjects: boolean; // the selected one: predictions of files find the objects of fields
   canEdit: boolean; // the user
   isOfObjects: boolean; // the dataset of the page: whole images are not added to objects of fields
 }
@@ -53,7 +54,7 @@ interface Circumstances {
 export function answersFor(
   files: NamedFiles,
   page: PageItems,
-  { hasClassifiers, canEdit, isOfObjects }: Circumstances,
+  { hasClassifiers, hasClassifierOfObjects, canEdit, isOfObjects }: Circumstances,
 ): Answer[] {
   const kind = kindOf(files);
   if (kind === null) return [];
@@ -64,7 +65,8 @@ export function answersFor(
     return page.prediction && isOne ? ['conditions', 'find-table'] : ['find-table'];
   }
   const isLabeled = mayHaveLabels(files);
-  const predict: Answer[] = !hasClassifiers ? [] : kind === 'image' ? ['show', 'predict'] : ['predict'];
+  const isShown = kind === 'image' && !hasClassifierOfObjects;
+  const predict: Answer[] = !hasClassifiers ? [] : isShown ? ['show', 'predict'] : ['predict'];
   const open: Answer[] = [...(isLabeled ? (['labeled'] as const) : []), 'unlabeled', 'find'];
   if (page.classifier || page.prediction)
     return [...predict, ...(page.run && isLabeled ? (['evaluate'] as const) : []), ...open];
