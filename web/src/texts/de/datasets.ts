@@ -435,6 +435,8 @@ export const datasets: Texts['datasets'] = {
     notYet: 'Bisher wurde nichts gefunden.',
     sets: (n) => plural(n, { one: `${count(n)} Satz`, other: `${count(n)} Sätze` }),
     solvedSet: 'Gelöst',
+    isUsed: 'wird im Training verwendet',
+    isExcluded: 'ausgeschlossen',
     solved: (title) => `Gelöst: ${title}`,
     again: 'Wird noch einmal geprüft …',
     compare: 'Bilder vergleichen',

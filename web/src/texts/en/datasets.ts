@@ -422,6 +422,8 @@ export const datasets = {
     notYet: 'Nothing was found so far.',
     sets: (n: number) => plural(n, { one: `${count(n)} set`, other: `${count(n)} sets` }),
     solvedSet: 'Solved',
+    isUsed: 'used in training',
+    isExcluded: 'excluded',
     solved: (title: string) => `Solved: ${title}`,
     again: 'Checking again …',
     compare: 'Compare the images',
