@@ -265,9 +265,12 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     assert sets.nth(1).inner_text() == second  # no other set came under the pointer
     before = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     cards.first.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
-    expect(cards.first).to_have_text("Solved: Same pixels, different classes")
+    expect(cards.first).to_contain_text("Solved: Same pixels, different classes")
     expect(cards.first).to_be_focused()
-    expect(cards.first.get_by_role("button")).to_have_count(0)
+    expect(cards.first.get_by_role("group", name="Right class:")).to_have_count(0)
+    for images, label in zip(sets.all(), ("large", "medium"), strict=True):
+        expect(images.locator("figure", has_text="used in training")).to_contain_text(label)
+        expect(images.locator("figure", has_text="excluded")).to_have_count(1)
     after = {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]}
     assert after == before | {"large": before["large"] - 1}  # the copy is excluded, not a duplicate
     page.get_by_role("button", name="Undo").click()
@@ -275,7 +278,7 @@ def test_a_conflict_is_decided_by_one_of_its_classes_and_its_card_stays_as_solve
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == before
     cards.first.get_by_role("button", name="Enlarge").last.click()
     dialog.get_by_role("group", name="Right class:").get_by_role("button", name="medium").click()
-    expect(cards.first).to_have_text("Solved: Same pixels, different classes")
+    expect(cards.first).to_contain_text("Solved: Same pixels, different classes")
     assert {each["name"]: each["n"] for each in app_server.get(dataset)["classes"]} == after
 
 

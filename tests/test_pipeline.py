@@ -160,7 +160,7 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
     rows = rows_of(tmp_path / "p.csv")
     assert [row["decision"] == "unreadable" for row in rows] == [False, True]
     assert [bool(row["reason"]) for row in rows] == [False, True]
-    assert [row["warning"] for row in rows] == ["", ""]
+    assert ["is-training-image" in row["warning_code"] for row in rows] == [True, False]
     assert any(event.code == "unreadable-image" for event in events if isinstance(event, Noted))
 
 

@@ -479,7 +479,7 @@ not-finished-early = Dieses Training kann jetzt nicht vorzeitig abgeschlossen we
 training-removed = Das Training dieser Evaluation wurde entfernt
     .do = Stellen Sie zuerst das Training wieder her.
 
-job-fault = { $reason }
+job-fault = Unerwarteter Fehler, laut Protokoll: „{ $reason }“
     .do = Dies ist ein Fehler von coverslip. Melden Sie ihn mit der Ausgabe des Prozesses.
 
 job-not-started = Der Prozess konnte nicht gestartet werden: { $reason }
@@ -491,7 +491,7 @@ job-ended-silently = Der Prozess endete ohne Meldung
 job-ended-by-signal = Ein Signal hat den Prozess beendet ({ $signal })
     .do = Starten Sie den Auftrag erneut. Ist das Signal SIGKILL, reichte wahrscheinlich der Arbeitsspeicher nicht: Schließen Sie andere Programme, oder verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches.
 
-job-ended-with-error = { $reason } (Exit-Code { $exit_code })
+job-ended-with-error = Der Prozess endete mit dem Exit-Code { $exit_code }, laut Protokoll: „{ $reason }“
     .do = Lesen Sie das Protokoll des Auftrags. Wenn die Ursache daraus nicht klar wird, melden Sie den Fehler mit dem Protokoll.
 
 job-ended-with-code = Der Prozess endete mit dem Exit-Code { $exit_code } und ohne Fehlermeldung

@@ -488,7 +488,7 @@ not-finished-early = This training cannot be finished early now
 training-removed = The training of this evaluation was removed
     .do = Restore the training first.
 
-job-fault = { $reason }
+job-fault = Unexpected error, from the log: “{ $reason }”
     .do = This is a bug in coverslip. Report it, with the output of the process.
 
 job-not-started = The process could not be started: { $reason }
@@ -500,7 +500,7 @@ job-ended-silently = The process ended without a message
 job-ended-by-signal = A signal ended the process ({ $signal })
     .do = Start the job again. If the signal is SIGKILL, the computer probably ran out of memory: close other programs, or use a smaller network, smaller images or smaller batches.
 
-job-ended-with-error = { $reason } (exit code { $exit_code })
+job-ended-with-error = The process ended with exit code { $exit_code }, from its log: “{ $reason }”
     .do = Read the log of the job. If the cause is not clear from it, report the error with the log.
 
 job-ended-with-code = The process ended with exit code { $exit_code } and no error message

@@ -490,7 +490,7 @@ export const predict: Texts['predict'] = {
     mark: 'frühere Schwelle',
   },
   warnedHelp: (areObjects) =>
-    `Diese ${counts.unit(areObjects).many} unterscheiden sich von allen Trainingsbildern des Klassifikators. Prüfen Sie sie, bevor Sie sich auf ihre Vorhersagen verlassen.`,
+    `Diese ${counts.unit(areObjects).many} unterscheiden sich von allen Trainingsbildern des Klassifikators oder wurden in seinem Training verwendet. Prüfen Sie sie, bevor Sie sich auf ihre Vorhersagen verlassen.`,
   unfamiliarHelp: (areObjects) =>
     `Diese ${counts.unit(areObjects).many} sind out-of-distribution (OOD): Ihre Merkmale sind im Trainingsset selten oder fehlen. Mögliche Gründe sind eine andere Größe, eine andere Färbung, ein anderes Gerät oder ein Objekt, das zu keiner der Klassen gehört. Verlassen Sie sich nicht auf ihre vorhergesagten Klassen. Auch einige Prozent der ${counts.unit(areObjects).many}, die dem Trainingsset ähneln, werden als ungewohnt markiert. Eine unbekannte Klasse, die einer bekannten ähnelt, wird oft nicht markiert.`,
   set: 'Vorhersagemenge',

@@ -125,7 +125,7 @@ export const runs: Texts['runs'] = {
     logEmpty: 'Noch keine Einträge.',
     earlierEntries: (n: number) =>
       `Dies sind die letzten ${count(n)} Einträge. Der Ordner des Trainings enthält alle in events.jsonl.`,
-    allLines: 'Vollständiges Protokoll öffnen',
+    allLines: 'Vollständiges Protokoll des Programms (auf Englisch)',
     stop: 'Anhalten (später fortsetzen)',
     stopHelp: 'Der bisher beste Klassifikator wird gespeichert.',
     stopHelpEarly:

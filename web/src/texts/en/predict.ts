@@ -487,7 +487,7 @@ export const predict = {
     mark: 'earlier threshold',
   },
   warnedHelp: (areObjects: boolean) =>
-    `These ${counts.unit(areObjects).many} differ from all training images of the classifier. Check them before you rely on their predictions.`,
+    `These ${counts.unit(areObjects).many} differ from all training images of the classifier, or were used in its training. Check them before you rely on their predictions.`,
   unfamiliarHelp: (areObjects: boolean) =>
     `These ${counts.unit(areObjects).many} are out-of-distribution (OOD): their features are rare or absent in the training set. Possible reasons are another size, stain or instrument, or an object of none of the classes. Do not rely on their predicted classes. A few percent of ${counts.unit(areObjects).many} that resemble the training set are marked unfamiliar too. An unknown class that resembles a known class is often not marked.`,
   set: 'Prediction set',

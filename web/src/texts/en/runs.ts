@@ -119,7 +119,7 @@ export const runs = {
     logEmpty: 'No entries yet.',
     earlierEntries: (n: number) =>
       `These are the last ${count(n)} entries. The folder of the training contains all in events.jsonl.`,
-    allLines: 'Open the complete log',
+    allLines: 'Complete log of the program',
     stop: 'Stop (resume later)',
     stopHelp: 'The best classifier so far is saved.',
     stopHelpEarly:
