@@ -135,7 +135,7 @@ def test_a_failure_is_an_alert_and_other_messages_are_not(page: "Page", app_serv
     open_page(page, f"/datasets/{images['id']}?tab=images")
     page.locator("[role=gridcell]:focus").wait_for()
     page.keyboard.press("1")
-    page.get_by_role("status").get_by_text("Nothing is selected").wait_for()
+    page.get_by_role("status").get_by_text("No image is selected").wait_for()
     assert page.get_by_role("alert").count() == 0
     page.route("**/changes", lambda route: route.abort())
     page.get_by_role("gridcell").first.click()
