@@ -243,6 +243,10 @@ def test_no_time_is_left_when_the_estimate_is_used_up() -> None:
     assert (seconds_left(progress, end - 5.0), seconds_left(progress, end - 0.5)) == (5.0, None)
     lefts = [work.seconds_left if (work := work_by(progress, now)) else 0.0 for now in (12.0, 40.0, 41.5, 100.0)]
     assert lefts == [30.0, 2.0, None, None]
+    later = fold_event(progress, Noted(code="few-images", text=""), 35.0)  # says nothing about the work
+    work = work_by(later, 35.0)
+    assert work is not None
+    assert work.seconds_left == 7.0
 
 
 def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:

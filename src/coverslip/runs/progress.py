@@ -211,6 +211,7 @@ class LoggedProgress:
     epoch: int | None = None  # last completed epoch of the current training
     n_epochs: int | None = None
     work: Work | None = None
+    work_left: TimeLeft | None = None  # of `work`; None if unknown
     step: Step | None = None
     training_share: float = 0.0  # of the current training; never falls
     share: float = 0.0  # of the whole run; never falls
@@ -263,11 +264,8 @@ def seconds_left(progress: LoggedProgress, now: float) -> float | None:
 
 def work_by(progress: LoggedProgress, now: float) -> Work | None:
     """Return the countable work with its remaining seconds at `now` (since 1970), since time passes between events."""
-    work = progress.work
-    if work is None or work.seconds_left is None:
-        return work
-    passed = now - (now if progress.at is None else progress.at)
-    return replace(work, seconds_left=_unless_used_up(work.seconds_left - max(0.0, passed)))
+    work, left = progress.work, progress.work_left
+    return work if work is None or left is None else replace(work, seconds_left=_unless_used_up(left.by(now)))
 
 
 def _unless_used_up(seconds: float) -> float | None:
@@ -466,7 +464,7 @@ def _after_fold(progress: LoggedProgress, event: FoldEnded) -> LoggedProgress:
 def _within_training(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:
     match event:
         case Progressed():
-            return _counted(progress, event)
+            return _counted(progress, event, at)
         case RunStarted():
             parts = SplitCounts(n_train=event.n_train, n_val=event.n_val, n_test=event.n_test)
             return _with_training(progress, event, parts=parts)
@@ -504,7 +502,7 @@ def _within_training(progress: LoggedProgress, event: Event, at: float) -> Logge
             return progress
 
 
-def _counted(progress: LoggedProgress, event: Progressed) -> LoggedProgress:
+def _counted(progress: LoggedProgress, event: Progressed, at: float) -> LoggedProgress:
     # A resumed training reads its images first, whatever its stage was before.
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
     work = Work(
@@ -517,7 +515,9 @@ def _counted(progress: LoggedProgress, event: Progressed) -> LoggedProgress:
         seconds_left=event.seconds_left,
     )
     n_embedded = event.done if event.stage == COMPUTING_FEATURES else progress.n_embedded
-    return replace(progress, stage=stage or "reading", work=work, step=None, n_embedded=n_embedded)
+    left = None if event.seconds_left is None else TimeLeft(event.seconds_left, at)
+    stage = stage or "reading"
+    return replace(progress, stage=stage, work=work, work_left=left, step=None, n_embedded=n_embedded)
 
 
 def _stepped(progress: LoggedProgress, event: StepEnded) -> LoggedProgress:
