@@ -206,7 +206,11 @@ def test_rows_are_those_of_predict_and_a_copy_is_another_image(trained: Run, cel
         wait_for(lambda: len(rows_of(out)) == 3)
     (summary,) = results
     assert summary.decisions["unreadable"] == 1
-    assert [event.code for event in events if isinstance(event, Noted)] == ["watching", "unreadable-image"]
+    assert [event.code for event in events if isinstance(event, Noted)] == [
+        "watching",
+        "unreadable-image",
+        "training-images",
+    ]
     cs.predict(trained.folder, [folder / "a.png"], out=tmp_path / "whole.csv", device="cpu")
     (expected,) = rows_of(tmp_path / "whole.csv")
     row = rows_of(out)[0]

@@ -68,6 +68,9 @@ def _run_of(classifier: Run | Path | str) -> Run:
     return Run(path.parent if path.name == "classifier" else path)
 
 
+_IS_TRAINING_IMAGE = "is-training-image"
+
+
 class TrainingImageCounter:
     """Counts copies of training and validation images among predicted images, and adds a warning to their rows.
 
@@ -89,6 +92,7 @@ class TrainingImageCounter:
             else frozenset[str]()
         )
         self._n = 0
+        self._found = set[str]()  # their names
 
     @property
     def is_known(self) -> bool:
@@ -98,12 +102,19 @@ class TrainingImageCounter:
     def rows(self, predicted: Iterable[Pair]) -> Iterator[Prediction]:
         """Yield the rows of predicted images with their hashes, and count training images, each once."""
         for row, image in predicted:
-            if isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes:
+            is_new = isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes
+            if is_new:
                 self._n += 1
-                warnings = [message("is-training-image"), *([] if row.warning is None else [row.warning])]
+                self._found.add(row.image_id)
+            if is_new or (row.repeats in self._found):
+                warnings = [message(_IS_TRAINING_IMAGE), *([] if row.warning is None else [row.warning])]
                 yield replace(row, warning=joined(warnings))
             else:
                 yield row
+
+    def add_saved(self, row: Prediction) -> None:
+        """Count the row of an earlier process."""
+        self._n += f'"{_IS_TRAINING_IMAGE}"' in (row.warning_code or "")
 
     def note(self) -> Note | None:
         """Return the note on training images, or None if there are none."""
@@ -300,6 +311,7 @@ def predict_opened(
             decisions[row.decision] += 1
             if first[n_before] == n_before:  # an image that is listed again counts once
                 shares.add(row)
+                training_images.add_saved(row)
             n_before += 1
         if n_before:
             emit(Noted.of(note("prediction-resumed", n_images=n_before)))
@@ -525,6 +537,7 @@ def watch(
     layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), _estimated_shares(run, classifier)
+    training_images = TrainingImageCounter(run)
     with signals_stop(), growing_table(out, layout, format) as table:
         images = _Images(folder, quiet_seconds)
         for row, about in table.all_rows():
@@ -533,9 +546,11 @@ def watch(
             images.add_predicted(row.path, about[FILE_COLUMN])
             decisions[row.decision] += 1
             shares.add(row)
+            training_images.add_saved(row)
         emit(Noted.of(note("watching", folder=str(folder), n_images=images.n_predicted)))
         for complete in _until_stopped(images, batch_size, stop):
-            for row, digest in _predict_unchanged(classifier, plan, images, complete, batch_size, stop):
+            predicted = _predict_unchanged(classifier, plan, images, complete, batch_size, stop, training_images)
+            for row, digest in predicted:
                 table.write(row, {**more, FILE_COLUMN: digest, CLASSIFIER_COLUMN: identity})
                 images.add_predicted(row.path, digest)
                 decisions[row.decision] += 1
@@ -544,6 +559,8 @@ def watch(
                     emit(Noted.of(unreadable_note(row)))
             table.save()
             emit(Progressed(stage="watching", done=images.n_predicted, total=images.n_predicted + images.n_pending))
+        if (used := training_images.note()) is not None:
+            emit(Noted.of(used))
     return summary_of(out, classifier, decisions, shares, has_all_probabilities=top_k is None)
 
 
@@ -652,6 +669,7 @@ def _predict_unchanged(
     complete: Iterable[tuple[str, ...]],
     batch_size: int,
     stop: Stop,
+    training_images: TrainingImageCounter,
 ) -> Iterator[tuple[Prediction, str]]:
     """Yield the rows of images that are unchanged after their prediction, with the hashes of the files."""
     plan = plan.of_whole_image
@@ -669,8 +687,10 @@ def _predict_unchanged(
     if not records:
         return
     try:
-        with closing(classifier.predict_with_pixels(records, batch_size=batch_size, stop=stop)) as rows:
-            for record, digest, (row, _) in zip(records, digests, rows, strict=True):
+        is_hashed = training_images.is_known
+        pairs = classifier.predict_with_pixels(records, batch_size=batch_size, is_hashed=is_hashed, stop=stop)
+        with closing(pairs):
+            for record, digest, row in zip(records, digests, training_images.rows(pairs), strict=True):
                 if row.reason is not None and row.reason.code == "image-is-whole-field":
                     raise CoverslipError("watched-fields", file=record.path)
                 is_incomplete = row.decision == UNREADABLE and images.wait_longer(record.path)

@@ -188,7 +188,8 @@ class PredictionState(JobFacts):
     n_review: int
     """Rows without a decided class and without an answer of a user."""
     n_warned: int
-    """Rows of images that differ from all training images, without excluded ones."""
+    """Rows with a warning, such as that the image differs from all training images or was used in training; without
+    excluded ones."""
     n_corrected: int
     """Rows with an answer of a user, including exclusions."""
     n_labeled: int
