@@ -81,6 +81,16 @@ class CoverslipError(Exception):
         return message(self.code, **self.parameters)
 
     @property
+    def advice(self) -> Message:
+        """What happened and what to do, as a message to store."""
+        do = f"{self.code}.do"
+        return (
+            message("what-and-do", what=self.message, do=message(do, **self.parameters))
+            if has_entry(do)
+            else self.message
+        )
+
+    @property
     def failure(self) -> Failure:
         """The error as data."""
         file = None if self.file is None else str(self.file)

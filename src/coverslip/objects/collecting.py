@@ -302,7 +302,7 @@ def objects_of_finder(
                 times += [t if each.n_times > 1 else UNKNOWN] * len(labels)
         except UnreadableImage as error:
             name = one_line(each.name)
-            emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.message)))
+            emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.advice)))
             continue
         finally:
             n_done = n_before + each.n_times * n_of_plane

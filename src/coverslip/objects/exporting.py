@@ -632,7 +632,7 @@ def write_crops(
                 n_faults += 1
                 if n_faults <= _MOST_NOTES:
                     image_id = one_line(objects.image_id(position))
-                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=error.message)))
+                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=error.advice)))
                 continue
             region = plan.crop((field.width, field.height), field.pixel_size_um)
             assert region is not None

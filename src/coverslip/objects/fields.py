@@ -95,7 +95,7 @@ def list_fields(
             n_unreadable += 1
             if n_unreadable <= _MOST_UNREADABLE:
                 name = one_line(record.image_id)
-                emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.message)))
+                emit(Noted.of(note("field-unreadable", level="warning", field=name, reason=error.advice)))
             continue
         name = opened.relative_path(record)
         about = (*_other_columns(record.about), *parts.of(opened.path_below_source(record)))

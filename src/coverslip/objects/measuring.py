@@ -47,7 +47,7 @@ def with_measurements(objects: Objects, emit: Emit) -> Objects:
             except UnreadableImage as error:
                 is_readable = False
                 name = one_line(field.name)
-                emit(Noted.of(note("field-not-measured", level="warning", field=name, reason=error.message)))
+                emit(Noted.of(note("field-not-measured", level="warning", field=name, reason=error.advice)))
                 continue
             inside = pixels.array[mask].astype(np.float64)
             is_color = pixels.array.dtype == np.uint8

@@ -8,9 +8,9 @@ no-readable-field = { $n_files ->
     }
     .do = Die Warnungen nennen die Gründe.
 
-field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }.
+field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }
 
-field-not-measured = Die Intensitäten der Objekte im Gesichtsfeld { $field } sind nicht gemessen. { $reason }.
+field-not-measured = Die Intensitäten der Objekte im Gesichtsfeld { $field } sind nicht gemessen. { $reason }
 
 more-fields-unreadable = { $n_fields ->
         [one] Ein weiteres Gesichtsfeld ist nicht lesbar.
@@ -320,7 +320,7 @@ crop-time-invalid = Der Zeitpunkt der Ausschnitte „{ $time }“ ist ungültig
 crop-plane-invalid = Die z-Ebene der Ausschnitte „{ $plane }“ ist ungültig
     .do = Verwenden Sie eine Nummer ab 0, „max“, „mean“, „best-focus“ oder „channels“.
 
-crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }.
+crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }
 
 more-crops-not-written = { $n_objects ->
         [one] Ein weiterer Ausschnitt wird nicht geschrieben.

@@ -301,6 +301,8 @@ english-text = „{ $text }“ (englisch)
 
 two-messages = { $first }; { $second }
 
+what-and-do = { $what }. { $do }
+
 list-of-messages = { $first }, { $second }
 
 list-and-more = { $first }, …

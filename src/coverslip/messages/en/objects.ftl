@@ -8,9 +8,9 @@ no-readable-field = { $n_files ->
     }
     .do = The warnings name the reasons.
 
-field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }.
+field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }
 
-field-not-measured = The intensities of the objects in the field { $field } are not measured. { $reason }.
+field-not-measured = The intensities of the objects in the field { $field } are not measured. { $reason }
 
 more-fields-unreadable = { $n_fields ->
         [one] One more field cannot be read.
@@ -320,7 +320,7 @@ crop-time-invalid = The time point of crops '{ $time }' is invalid
 crop-plane-invalid = The z-plane of crops '{ $plane }' is invalid
     .do = Use a number from 0, 'max', 'mean', 'best-focus' or 'channels'.
 
-crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }.
+crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }
 
 more-crops-not-written = { $n_objects ->
         [one] One more crop is not written.

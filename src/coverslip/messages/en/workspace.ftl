@@ -310,6 +310,8 @@ english-text = { $text }
 
 two-messages = { $first }; { $second }
 
+what-and-do = { $what }. { $do }
+
 list-of-messages = { $first }, { $second }
 
 list-and-more = { $first }, …
