@@ -88,10 +88,12 @@ def test_objects_are_selected_on_the_field_and_labeled_with_undo(
     changed = ["small" if k in (0, 1, 3, 6) else label for k, label in enumerate(before)]
     app_server.until(f"datasets/{at}", lambda dataset: dataset["n_label_changes"] == 2)
     assert labels_of(app_server, at, rows[1]) == changed
-    page.get_by_role("list", name="Colors").get_by_text("6", exact=True).wait_for()
+    of_color = page.get_by_role("list", name="Colors").get_by_text("6", exact=True)
+    of_color.wait_for()
     page.keyboard.press("Control+z")
     app_server.until(f"datasets/{at}", lambda dataset: dataset["n_label_changes"] == 0)
     assert labels_of(app_server, at, rows[1]) == before
+    expect(of_color).to_have_count(0)
 
     # By keys alone: the next object, its label, the viewer.
     page.keyboard.press("Escape")
@@ -137,7 +139,7 @@ def test_objects_are_found_or_read_from_the_overview_of_their_fields(page: "Page
     for _ in range(6):
         page.keyboard.press("PageUp")  # beyond the small discs, whose diameter is 28
     page.get_by_role("heading", name="5 objects in this field").wait_for()
-    page.get_by_text("4 objects excluded").wait_for()
+    page.get_by_text("4 objects of the preview").wait_for()
     page.get_by_role("button", name="Apply to all 3 fields").click()
     page.wait_for_url("**?tab=fields", timeout=JOB_MS)
     page.get_by_role("grid", name="Objects of field0.png").get_by_role("gridcell").nth(4).wait_for()
