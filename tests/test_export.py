@@ -88,7 +88,9 @@ def test_the_reference_reader_gives_the_classifier_s_labels_without_coverslip(tr
     folder = cs.export(trained, to="onnx", out=tmp_path / "cells")
     assert json.loads((folder / "verification.json").read_text())["n_files"] > 0
     classifier = cs.load_classifier(trained, "cpu")
-    table = classifier.predict(trained.environment.opened.sources[0])
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    table = classifier.predict([trained.environment.opened.sources[0], tmp_path / "noise.png"])
     files = table["path"]
     block = "import runpy, sys; sys.modules['coverslip'] = sys.modules['torch'] = None; del sys.argv[0]; "
     run = [sys.executable, "-I", "-c", block + "runpy.run_path(sys.argv[0], run_name='__main__')"]
@@ -98,6 +100,8 @@ def test_the_reference_reader_gives_the_classifier_s_labels_without_coverslip(tr
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert [row["path"] for row in rows] == files
     assert [row["predicted"] for row in rows] == table["predicted"]
+    assert [row["decision"] for row in rows] == table["decision"]
+    assert "unfamiliar" in table["decision"]
     np.testing.assert_allclose([float(row["probability"]) for row in rows], table["probability"], atol=1e-5)  # type: ignore[arg-type]  # numbers
 
 
@@ -353,8 +357,8 @@ def test_the_reader_refuses_what_it_cannot_read_as_coverslip_does(tmp_path: Path
             with pytest.raises(ValueError, match="coverslip"):
                 read(str(tmp_path / name), Preprocessing(image_size=32, channels=channels).model_dump(mode="json"))
     Image.new("RGB", (9, 9)).save(file := tmp_path / "image.png")
-    plan = {"plan": {"z": "max"}}
-    for choices in ({"scaling": Scaling(mode="per-image")}, plan, {"channels": 2}, {"degradation": {"blur": 2}}):
+    plans: list[dict[str, object]] = [{"plan": {"z": "max"}}, {"plan": {"crop_size": "9 um"}}]
+    for choices in ({"scaling": Scaling(mode="per-image")}, *plans, {"channels": 2}, {"degradation": {"blur": 2}}):
         preprocessing = Preprocessing.model_validate({"image_size": 32, **choices})
         with pytest.raises(ValueError, match="coverslip"):
             read(file, preprocessing.model_dump(mode="json"))

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
 from ruamel.yaml import YAML
+from trained import draw_objects
 
 import coverslip as cs
+from coverslip.inference.export import classify
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +54,9 @@ def test_imagej_classifies_a_folder_as_coverslip_does(
     rows = list(csv.DictReader((images / "predictions.csv").read_text().splitlines()))
     files = sorted(map(str, images.glob("*.png")))
     assert [row["path"] for row in rows] == files
-    assert [row["predicted"] for row in rows] == cs.load_classifier(trained, "cpu").predict(files)["predicted"]
+    expected = cs.load_classifier(trained, "cpu").predict(files)
+    for name in ("predicted", "decision"):
+        assert [row[name] for row in rows] == expected[name]
 
 
 @pytest.fixture
@@ -88,25 +92,24 @@ import json, sys
 import napari, numpy as np
 from npe2 import PluginManager, PluginManifest
 
-manifest, export, fields, side, *folders = sys.argv[1:]
+manifest, export, fields, *folders = sys.argv[1:]
 PluginManager.instance().register(PluginManifest.from_file(manifest))
 viewer = napari.Viewer(show=False)
 stored = np.load(fields)
-image = viewer.add_image(stored["field"], rgb=True, name="field")
+image = viewer.add_image(stored["field"], name="field")
 objects = viewer.add_labels(stored["objects"], name="cells")
 _, widget = viewer.window.add_plugin_dock_widget("napari-coverslip", "Classify with coverslip")
-widget.export.value, widget.image.value, widget.crop_size.value = export, image, int(side)
-widget.objects.value = objects
+widget.export.value, widget.image.value, widget.objects.value = export, image, objects
 widget.call_button.native.click()
 points = viewer.layers[-1]
-print(json.dumps([objects.features.to_dict("records"), points.name, points.data.tolist()]))
-widget.image.value, widget.objects.value = viewer.add_image(stored["field"][: int(side), : int(side)], rgb=True), None
+print(json.dumps([objects.features.to_dict("records"), points.name, points.data[0].tolist()]))
+widget.image.value, widget.objects.value = viewer.add_image(stored["object"]), None
 widget.call_button.native.click()
 print(json.dumps(viewer.layers[-1].features.to_dict("records")))
 
 sys.path += folders  # of coverslip and its packages, after those of napari
 _, live = viewer.window.add_plugin_dock_widget("napari-coverslip", "Label live with coverslip")
-live.image.value, live.objects.value, live.crop_size.value = image, objects, int(side)
+live.image.value, live.objects.value, live.crop_size.value = image, objects, 40
 live.start.native.click()
 points = viewer.layers[-1]
 for _ in range(6):
@@ -128,20 +131,26 @@ def napari(other_python: str) -> list[str]:
     return [virtual, "-a", other_python]
 
 
-def test_napari_classifies_objects_and_labels_them_live_as_coverslip_does(
-    napari: list[str], export: Path, trained: cs.Run, cells: Path, tmp_path: Path
+@pytest.mark.parametrize("n_rows", [pytest.param(3), pytest.param(23, marks=pytest.mark.exhaustive)])
+def test_objects_have_the_same_classes_in_napari_and_in_its_live_labeling(
+    n_rows: int, napari: list[str], objects_job: Path, tmp_path: Path
 ) -> None:
-    tiles = [np.asarray(Image.open(file)) for file in sorted(cells.rglob("*.png"))[::10]]
-    side = tiles[0].shape[0]
-    field = np.concatenate([np.concatenate(tiles[k : k + 3], axis=1) for k in (0, 3, 6)])
-    objects = np.zeros(field.shape[:2], np.int32)
-    for k in range(9):
-        y, x = side * (k // 3), side * (k % 3)
-        objects[y + 2 : y + side - 2, x + 2 : x + side - 2] = 10 * (k + 1)
-    np.savez(tmp_path / "field.npz", field=field, objects=objects)
+    pixels, labels = (array[14:, 14:] for array in draw_objects(np.random.default_rng(1), n_rows))  # some are cut
+    (tmp_path / "fields").mkdir()
+    (tmp_path / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "fields" / "field.tif", pixels)
+    tifffile.imwrite(tmp_path / "masks" / "field.tif", labels)
+    cs.collect_objects(tmp_path / "fields", masks=tmp_path / "masks", out=tmp_path / "objects.csv")
+    expected = cs.load_classifier(objects_job / "run", "cpu").predict(tmp_path / "objects.csv")
+    regions = [record.plan.region or (0, 0, 0, 0) for record in cs.open_dataset(tmp_path / "objects.csv")]
+
+    export = cs.export(objects_job / "run", to="onnx", out=tmp_path / "objects onnx")
+    plan = cs.open_run(objects_job / "run").card.preprocessing.plan.model_dump(mode="json")
+    cut = classify.crop(pixels[..., None], regions[0], plan)[..., 0]
+    np.savez(tmp_path / "field.npz", field=pixels, objects=labels, object=cut)
     source = INTEGRATIONS / "napari" / "src"
     folders = [ROOT / "src", sysconfig.get_path("purelib")]
-    arguments = [source / "napari_coverslip" / "napari.yaml", export, tmp_path / "field.npz", side, *folders]
+    arguments = [source / "napari_coverslip" / "napari.yaml", export, tmp_path / "field.npz", *folders]
     done = subprocess.run(
         [*napari, "-c", _NAPARI, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(source)},
@@ -151,17 +160,19 @@ def test_napari_classifies_objects_and_labels_them_live_as_coverslip_does(
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    (rows, name, centers), (whole,), (labeled, shown, state) = map(json.loads, done.stdout.splitlines())
-    expected = cs.load_classifier(trained, "cpu").predict(tiles)
-    assert [row["index"] for row in rows] == [10 * (k + 1) for k in range(9)]
-    assert [row["predicted"] for row in rows] == expected["predicted"]
+    (rows, name, center), (whole,), (labeled, shown, state) = map(json.loads, done.stdout.splitlines())
+    assert [row["index"] for row in rows] == list(range(1, n_rows**2 + 1))
+    for column in ("predicted", "decision"):
+        assert [row[column] for row in rows] == expected[column]
     assert [row["probability"] for row in rows] == pytest.approx(expected["probability"], abs=1e-4)
-    assert (name, len(centers), centers[0]) == ("Classes of cells", 9, [(side - 1) / 2] * 2)
-    assert whole["predicted"] == expected["predicted"][0]
+    x, y, width, height = regions[0]
+    assert (name, center) == ("Classes of cells", [y + (height - 1) / 2, x + (width - 1) / 2])
+    assert whole["decision"] == expected["decision"][0]
 
-    live = cs.live(tiles, device="cpu", emit=lambda event: None)
+    crops = [classify.crop(pixels[..., None], region, {"crop_size": 40})[..., 0] for region in regions]
+    live = cs.live(crops, device="cpu", emit=lambda event: None)
     for row in (row for row in labeled if row["label"]):
-        live.label([live.images.image_ids[row["index"] // 10 - 1]], row["label"])
+        live.label([live.images.image_ids[row["index"] - 1]], row["label"])
     assert {row["label"] for row in labeled} == {"a", "b", ""}
     assert [row["label"] for row in labeled] == [row.label or "" for row in live.predict()]
     assert [row["predicted"] for row in labeled] == [row.predicted or "" for row in live.predict()]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from refusing import refusing
-from trained import INSTANT, MadeOnce
+from trained import INSTANT, N_FIELDS, SIDE_OF_FIELD
 
 import coverslip as cs
 from coverslip.cli import main
@@ -26,52 +26,14 @@ from coverslip.objects.finding import FinderSettings
 from coverslip.objects.table import read_objects
 from coverslip.pipeline import train_without_report
 
-SIDE = 160
-CLASSES = ("disc", "ring")
-N_FIELDS = 12
-
-
-def draw_fields(folder: Path) -> None:
-    """Fields of 16-bit with discs and rings, their masks, and a table with the class of each object."""
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    for name in ("fields", "masks"):
-        (folder / name).mkdir()
-    for number in range(N_FIELDS):
-        labels = np.zeros((SIDE, SIDE), np.uint16)
-        pixels = rng.normal(2000, 60, (SIDE, SIDE))
-        for k in range(9):
-            y, x = 28 + 52 * (k // 3) + rng.integers(-4, 5), 28 + 52 * (k % 3) + rng.integers(-4, 5)
-            distance = np.hypot(rows - y, columns - x)
-            labels[distance < 14] = k + 1
-            pixels[(distance < 14) & ((distance > 8) | (k % 2 == 0))] += 3000
-        tifffile.imwrite(folder / "fields" / f"f{number:02}.tif", pixels.clip(0, 65_535).astype(np.uint16))
-        tifffile.imwrite(folder / "masks" / f"f{number:02}_mask.tif", labels)
-    cs.collect_objects(folder / "fields", masks=folder / "masks", out=folder / "objects.csv")
-    table = list(csv.reader((folder / "objects.csv").open()))
-    at_id, at_label = table[0].index("object_id"), table[0].index("label")
-    for row in table[1:]:
-        row[at_label] = CLASSES[(int(row[at_id]) - 1) % 2]
-    with (folder / "objects.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows(table)
-    data = cs.open_dataset(folder / "objects.csv")
-    train_without_report(data, INSTANT.model_copy(update={"crop_margin": 0.2}), out=folder / "run")
-    cs.predict(folder / "run", folder / "objects.csv", out=folder / "predictions.csv", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def job(made_once: MadeOnce, own_cache: None) -> Path:
-    """Fields, objects, a run and predictions."""
-    return made_once("objects", draw_fields)
-
 
 def rows_of(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.open(newline="", encoding="utf-8")))
 
 
 @pytest.mark.slow
-def test_no_field_is_in_two_sets_and_the_classifier_learns(job: Path) -> None:
-    run = cs.open_run(job / "run")
+def test_no_field_is_in_two_sets_and_the_classifier_learns(objects_job: Path) -> None:
+    run = cs.open_run(objects_job / "run")
     sets: dict[str, set[str]] = {}
     for row in run.split:
         assert row.group is not None
@@ -83,37 +45,37 @@ def test_no_field_is_in_two_sets_and_the_classifier_learns(job: Path) -> None:
 
 
 @pytest.mark.slow
-def test_predictions_name_field_and_object_and_summarise_takes_the_field_as_sample(job: Path) -> None:
-    rows = rows_of(job / "predictions.csv")
+def test_predictions_name_field_and_object_and_summarise_takes_the_field_as_sample(objects_job: Path) -> None:
+    rows = rows_of(objects_job / "predictions.csv")
     assert len(rows) == 9 * N_FIELDS
     assert (rows[10]["image_id"], rows[10]["field"], rows[10]["object_id"]) == ("f01.tif#2", "f01.tif", "2")
     assert "sample" not in rows[0]
-    summary = cs.summarise(job / "predictions.csv", by="field")
+    summary = cs.summarise(objects_job / "predictions.csv", by="field")
     assert [(each.sample, each.n) for each in summary.samples] == [(f"f{k:02}.tif", 9) for k in range(N_FIELDS)]
     assert summary.are_objects
-    (row,) = cs.load_classifier(job / "run", "cpu").predict(job / "objects.csv").rows[10:11]
+    (row,) = cs.load_classifier(objects_job / "run", "cpu").predict(objects_job / "objects.csv").rows[10:11]
     assert (row.field, row.object_id) == ("f01.tif", "2")
 
 
 @pytest.mark.slow
-def test_a_column_sample_of_the_table_is_copied(job: Path, tmp_path: Path) -> None:
-    rows = rows_of(job / "objects.csv")[:4]
+def test_a_column_sample_of_the_table_is_copied(objects_job: Path, tmp_path: Path) -> None:
+    rows = rows_of(objects_job / "objects.csv")[:4]
     for row in rows:
-        row["path"] = str(job / row["path"])
+        row["path"] = str(objects_job / row["path"])
         row["sample"] = "well A1"
     with (tmp_path / "o.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    cs.predict(job / "run", tmp_path / "o.csv", out=tmp_path / "p.csv", device="cpu")
+    cs.predict(objects_job / "run", tmp_path / "o.csv", out=tmp_path / "p.csv", device="cpu")
     assert [row["sample"] for row in rows_of(tmp_path / "p.csv")] == ["well A1"] * 4
 
 
 @pytest.mark.slow
-def test_crops_have_a_margin_or_a_size_and_all_16_bit(job: Path) -> None:
-    data = cs.open_dataset(job / "objects.csv")
+def test_crops_have_a_margin_or_a_size_and_all_16_bit(objects_job: Path) -> None:
+    data = cs.open_dataset(objects_job / "objects.csv")
     record = data[4]
-    whole = tifffile.imread(job / "fields" / "f00.tif")
+    whole = tifffile.imread(objects_job / "fields" / "f00.tif")
     x, y, width, height = record.plan.region or (0, 0, 0, 0)
     for plan, left, top, right, bottom in (
         (ReadPlan(), 0, 0, 0, 0),
@@ -131,20 +93,26 @@ def test_crops_have_a_margin_or_a_size_and_all_16_bit(job: Path) -> None:
         assert np.array_equal(pixels[..., 0], whole[y - top : y + height + bottom, x - left : x + width + right])
 
 
-def test_objects_of_two_fields_are_no_groups_but_a_warning(job: Path, tmp_path: Path) -> None:
-    fields = sorted((job / "fields").iterdir())[:2]
-    cs.collect_objects(fields, masks=job / "masks", out=tmp_path / "o.csv")
+def test_objects_of_two_fields_are_no_groups_but_a_warning(objects_job: Path, tmp_path: Path) -> None:
+    fields = sorted((objects_job / "fields").iterdir())[:2]
+    cs.collect_objects(fields, masks=objects_job / "masks", out=tmp_path / "o.csv")
     data = cs.open_dataset(tmp_path / "o.csv")
     assert "few-fields" in {note.code for note in data.notes}
     grouped = tmp_path / "g.csv"
-    cs.collect_objects(job / "fields", masks=job / "masks", out=grouped, group_pattern=r"f\d")
+    cs.collect_objects(objects_job / "fields", masks=objects_job / "masks", out=grouped, group_pattern=r"f\d")
     assert {record.group for record in cs.open_dataset(grouped)} == {"f0", "f1"}
 
 
 @pytest.mark.slow
-def test_exports_have_classes_colors_and_probabilities(job: Path, tmp_path: Path) -> None:
-    export = ["export-objects", str(job / "predictions.csv"), "--objects", str(job / "objects.csv"), "--to"]
-    predicted = {row["image_id"]: row for row in rows_of(job / "predictions.csv")}
+def test_exports_have_classes_colors_and_probabilities(objects_job: Path, tmp_path: Path) -> None:
+    export = [
+        "export-objects",
+        str(objects_job / "predictions.csv"),
+        "--objects",
+        str(objects_job / "objects.csv"),
+        "--to",
+    ]
+    predicted = {row["image_id"]: row for row in rows_of(objects_job / "predictions.csv")}
     assert main([*export, "geojson", "--out", str(tmp_path / "g")]) == 0
     features = json.loads((tmp_path / "g" / "f03.geojson").read_text())["features"]
     assert len(features) == 9
@@ -162,7 +130,7 @@ def test_exports_have_classes_colors_and_probabilities(job: Path, tmp_path: Path
 
     assert main([*export, "label-tiff", "--out", str(tmp_path / "l")]) == 0
     labels = tifffile.imread(tmp_path / "l" / "f03_labels.tif")
-    assert np.array_equal(labels, tifffile.imread(job / "masks" / "f03_mask.tif"))
+    assert np.array_equal(labels, tifffile.imread(objects_job / "masks" / "f03_mask.tif"))
     numbers = {row["class"]: int(row["class_number"]) for row in rows_of(tmp_path / "l" / "classes.csv")}
     classes = tifffile.imread(tmp_path / "l" / "f03_classes.tif")
     for label in range(1, 10):
@@ -182,13 +150,15 @@ def test_exports_have_classes_colors_and_probabilities(job: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_second_reader_gets_the_same_masks_from_coco(job: Path, tmp_path: Path) -> None:
+def test_a_second_reader_gets_the_same_masks_from_coco(objects_job: Path, tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
-    cs.export_objects(job / "predictions.csv", objects=job / "objects.csv", to="coco", out=tmp_path / "c.json")
+    cs.export_objects(
+        objects_job / "predictions.csv", objects=objects_job / "objects.csv", to="coco", out=tmp_path / "c.json"
+    )
     coco = COCO(tmp_path / "c.json")
     image = next(each for each in coco.dataset["images"] if each["file_name"] == "f03.tif")
-    labels = tifffile.imread(job / "masks" / "f03_mask.tif")
+    labels = tifffile.imread(objects_job / "masks" / "f03_mask.tif")
     for annotation in coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]])):
         true = labels == int(annotation["object_id"])
         assert annotation["area"] == true.sum()
@@ -197,9 +167,9 @@ def test_a_second_reader_gets_the_same_masks_from_coco(job: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_predictions_of_other_objects_and_wrong_places_are_refused(job: Path, tmp_path: Path) -> None:
-    def export(to: str, out: Path, objects: Path = job / "objects.csv") -> None:
-        cs.export_objects(job / "predictions.csv", objects=objects, to=to, out=out)  # type: ignore[arg-type]  # one is wrong
+def test_predictions_of_other_objects_and_wrong_places_are_refused(objects_job: Path, tmp_path: Path) -> None:
+    def export(to: str, out: Path, objects: Path = objects_job / "objects.csv") -> None:
+        cs.export_objects(objects_job / "predictions.csv", objects=objects, to=to, out=out)  # type: ignore[arg-type]  # one is wrong
 
     with refusing(CoverslipError, "unknown-object-format", format="svg"):
         export("svg", tmp_path / "x")
@@ -207,7 +177,7 @@ def test_predictions_of_other_objects_and_wrong_places_are_refused(job: Path, tm
         export("coco", tmp_path)
     with refusing(CoverslipError, "export-objects-to-file", n_fields=N_FIELDS):
         export("geojson", tmp_path / "all.geojson")
-    content = (job / "objects.csv").read_text().replace("f0", "g0").replace("f1", "g1")
+    content = (objects_job / "objects.csv").read_text().replace("f0", "g0").replace("f1", "g1")
     (tmp_path / "other.csv").write_text(content)
     with refusing(CoverslipError, "predictions-of-other-objects"):
         export("coco", tmp_path / "c.json", tmp_path / "other.csv")
@@ -306,8 +276,10 @@ def test_objects_without_a_class_are_read_by_a_second_reader_of_coco_and_come_ho
     assert [("" if k < 0 else again.labels[k]) for k in again.label.tolist()] == ["b", ""]
 
 
-def test_the_finder_is_a_source_of_objects(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fields = [str(path) for path in sorted((job / "fields").iterdir())[:2]]
+def test_the_finder_is_a_source_of_objects(
+    objects_job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = [str(path) for path in sorted((objects_job / "fields").iterdir())[:2]]
     command = ["objects", *fields, "--finder", "classical", "--out", str(tmp_path / "o.csv"), "--json"]
     assert main([*command, "--finder-set", "objects=bright"]) == 0
     summary = json.loads(capsys.readouterr().out)
@@ -318,17 +290,17 @@ def test_the_finder_is_a_source_of_objects(job: Path, tmp_path: Path, capsys: py
 
 @pytest.mark.slow
 def test_whole_fields_need_their_objects_if_those_of_the_training_were_read_from_files(
-    job: Path, tmp_path: Path
+    objects_job: Path, tmp_path: Path
 ) -> None:
-    card = cs.open_run(job / "run").card
+    card = cs.open_run(objects_job / "run").card
     assert (card.of_objects, card.finder) == (True, None)
     with_clump = card.trained_on.model_copy(update={"width_px": (20, 100), "height_px": (20, 100)})
-    assert [with_clump.is_field(side, side) for side in (40, SIDE)] == [False, True]
+    assert [with_clump.is_field(side, side) for side in (40, SIDE_OF_FIELD)] == [False, True]
     with pytest.raises(BadDataset) as refused:
-        cs.predict(job / "run", job / "fields", out=tmp_path / "p.csv", device="cpu")
+        cs.predict(objects_job / "run", objects_job / "fields", out=tmp_path / "p.csv", device="cpu")
     assert refused.value.code == "fields-without-found-objects"
     with refusing(CoverslipError, "watched-fields"):
-        cs.watch(job / "run", job / "fields", out=tmp_path / "w.csv", device="cpu", quiet_seconds=0)
+        cs.watch(objects_job / "run", objects_job / "fields", out=tmp_path / "w.csv", device="cpu", quiet_seconds=0)
     assert not rows_of(tmp_path / "w.csv")
 
 

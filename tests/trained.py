@@ -9,7 +9,10 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+import tifffile
 from drawing import write_cells
 
 import coverslip as cs
@@ -137,3 +140,49 @@ def study_report(made_once: MadeOnce) -> Path:
 def own_run(trained: Run, tmp_path: Path) -> Run:
     """A copy of `trained` that the test may change."""
     return Run(shutil.copytree(trained.folder, tmp_path / "own run" / trained.folder.name))
+
+
+SIDE_OF_FIELD = 160
+CLASSES_OF_OBJECTS = ("disc", "ring")
+N_FIELDS = 12
+
+
+def draw_objects(rng: np.random.Generator, n_rows: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Return a 16-bit field with rows of discs (odd numbers) and rings (even numbers), and its label image."""
+    side = 52 * n_rows + 4
+    rows, columns = np.mgrid[:side, :side]
+    labels, pixels = np.zeros((side, side), np.uint16), rng.normal(2000, 60, (side, side))
+    for k in range(n_rows**2):
+        y, x = 28 + 52 * (k // n_rows) + rng.integers(-4, 5), 28 + 52 * (k % n_rows) + rng.integers(-4, 5)
+        near = slice(y - 15, y + 16), slice(x - 15, x + 16)
+        distance = np.hypot(rows[near] - y, columns[near] - x)
+        labels[near][distance < 14] = k + 1
+        pixels[near][(distance < 14) & ((distance > 8) | (k % 2 == 0))] += 3000
+    return pixels.clip(0, 65_535).astype(np.uint16), labels
+
+
+def draw_fields(folder: Path) -> None:
+    """Fields with discs and rings, their masks, and a table with the class of each object."""
+    rng = np.random.default_rng(0)
+    for name in ("fields", "masks"):
+        (folder / name).mkdir()
+    for number in range(N_FIELDS):
+        pixels, labels = draw_objects(rng, 3)
+        tifffile.imwrite(folder / "fields" / f"f{number:02}.tif", pixels)
+        tifffile.imwrite(folder / "masks" / f"f{number:02}_mask.tif", labels)
+    cs.collect_objects(folder / "fields", masks=folder / "masks", out=folder / "objects.csv")
+    table = list(csv.reader((folder / "objects.csv").open()))
+    at_id, at_label = table[0].index("object_id"), table[0].index("label")
+    for row in table[1:]:
+        row[at_label] = CLASSES_OF_OBJECTS[(int(row[at_id]) - 1) % 2]
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(table)
+    data = cs.open_dataset(folder / "objects.csv")
+    train_without_report(data, INSTANT.model_copy(update={"crop_margin": 0.2}), out=folder / "run")
+    cs.predict(folder / "run", folder / "objects.csv", out=folder / "predictions.csv", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def objects_job(made_once: MadeOnce, own_cache: None) -> Path:
+    """Fields, objects, a run and predictions. Nobody may change it."""
+    return made_once("objects", draw_fields)

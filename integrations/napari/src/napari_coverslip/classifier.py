@@ -1,14 +1,11 @@
 """An ONNX export of coverslip, applied to arrays; independent of napari."""
 
-import json
-import os
 import runpy
 from pathlib import Path
 
 import numpy as np
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; ONNX Runtime would send properties of the network
-import onnxruntime
+Box = tuple[int, int, int, int]  # x, y, width, height
 
 
 class ExportedClassifier:
@@ -27,22 +24,35 @@ class ExportedClassifier:
             raise ValueError(
                 f"{folder} has no model.onnx and classify.py. Choose a folder of coverslip export --to onnx."
             )
-        self._resize = runpy.run_path(str(reader))["resize"]
-        self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.classes: list[str] = json.loads(metadata["classes"])
-        self._points = json.loads(metadata["thresholds"])["operating_points"]
-        self._preprocessing = json.loads(metadata["preprocessing"])
+        self._reader = runpy.run_path(str(reader))
+        self._classifier = self._reader["Classifier"](str(model))
+        self._preprocessing = self._classifier.metadata["preprocessing"]
         self.n_channels: int = self._preprocessing["channels"]
         if self._preprocessing["scaling"]["mode"] == "per-image":
             raise ValueError("This classifier scales each image by its own intensities. Use coverslip.")
 
-    def classify(self, pixels: np.ndarray) -> tuple[str, float]:
-        """Return the class of (height, width, channels) pixels, and its probability."""
-        resized = self._resize(pixels, self._preprocessing)
-        (probability,) = self._session.run(["probabilities"], {"pixels": resized[None]})[0]
-        predicted = int(np.argmax(probability / (self._points or 1)))
-        return self.classes[predicted], float(probability[predicted])
+    def classify(self, pixels: np.ndarray) -> tuple[str, float, str]:
+        """Return the class of (height, width, channels) pixels, its probability and the decision."""
+        result: tuple[str, float, str] = self._classifier.classify(self._reader["resize"](pixels, self._preprocessing))
+        return result
+
+    def crop(
+        self, pixels: np.ndarray, box: Box, side: int = 0, pixel_size_um: tuple[float, float] | None = None
+    ) -> np.ndarray:
+        """Return the pixels of an object that the classifier sees.
+
+        Args:
+            pixels: of the image, (height, width, channels).
+            box: of the object.
+            side: of the square around the center of the box; 0: as in training.
+            pixel_size_um: width and height of a pixel.
+
+        Raises:
+            ValueError: the training had a size in µm, and the pixel size is unknown.
+        """
+        plan = {**self._preprocessing["plan"], **({"crop_size": side} if side else {})}
+        cropped: np.ndarray = self._reader["crop"](pixels, box, plan, pixel_size_um)
+        return cropped
 
 
 def channels_last(image: np.ndarray, *, is_color: bool, n: int | None = None) -> np.ndarray:
@@ -71,22 +81,19 @@ def channels_last(image: np.ndarray, *, is_color: bool, n: int | None = None) ->
     )
 
 
-def crops_around(
-    labels: np.ndarray, pixels: np.ndarray, side: int
-) -> tuple[list[int], list[np.ndarray], list[np.ndarray]]:
-    """Return the number of each object, its center (y, x), and the square of `side` pixels around it.
-
-    A square that would leave the image is moved into it.
-    """
+def boxes_of(labels: np.ndarray) -> dict[int, Box]:
+    """Return the box of each object of a labels layer, by its number."""
     y, x = np.nonzero(labels)
     numbers, position = np.unique(labels[y, x], return_inverse=True)
-    n_pixels = np.bincount(position)
-    centers = np.stack([np.bincount(position, each) / n_pixels for each in (y, x)], axis=1)
-    crops = []
-    for center in centers:
-        top, left = (
-            int(min(max(round(middle - (side - 1) / 2), 0), max(size - side, 0)))
-            for middle, size in zip(center, labels.shape, strict=True)
-        )
-        crops.append(pixels[top : top + side, left : left + side])
-    return [int(number) for number in numbers], list(centers), crops
+    low, high = np.full((2, len(numbers)), np.iinfo(np.int64).max), np.full((2, len(numbers)), -1)
+    for axis, each in enumerate((x, y)):
+        np.minimum.at(low[axis], position, each)
+        np.maximum.at(high[axis], position, each)
+    sides = high - low + 1
+    boxes = zip(*low.tolist(), *sides.tolist(), strict=True)
+    return dict(zip(numbers.tolist(), boxes, strict=True))
+
+
+def centers_of(boxes: dict[int, Box]) -> np.ndarray:
+    """Return the center (y, x) of each box."""
+    return np.array([(y + (height - 1) / 2, x + (width - 1) / 2) for x, y, width, height in boxes.values()])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from magicgui.widgets import Container, Label, LineEdit, PushButton, SpinBox, create_widget
 
-from napari_coverslip.classifier import channels_last, crops_around
+from napari_coverslip.classifier import boxes_of, centers_of, channels_last
 
 _N_AT_ONCE = 10  # objects of an order, before a new one
 
@@ -39,17 +39,19 @@ class LiveWidget(Container):
     def _start(self) -> None:
         """Compute the features of all objects, and show a point for each."""
         import coverslip  # only for this widget
+        from coverslip.inference.export.classify import crop
 
         image, objects = self.image.value, self.objects.value
         pixels, labels = channels_last(np.asarray(image.data), is_color=image.rgb), np.asarray(objects.data)
         if labels.shape != pixels.shape[:2]:
             raise ValueError("Image and objects differ in size. Choose the labels layer of this image.")
-        self._numbers, centers, crops = crops_around(labels, pixels, self.crop_size.value)
+        boxes, plan = boxes_of(labels), {"crop_size": self.crop_size.value}
+        self._numbers, crops = [*boxes], [crop(pixels, box, plan) for box in boxes.values()]
         if not crops:
             raise ValueError("The labels layer has no objects. Draw or segment objects first.")
         self._live = coverslip.live(crops, emit=lambda event: None)
         self._points = self._viewer.add_points(
-            np.array(centers),
+            centers_of(boxes),
             name=f"Classes of {objects.name}",
             features=pd.DataFrame({"class": [""] * len(crops)}),
             text={"string": "{class}", "color": "yellow", "anchor": "upper_left"},

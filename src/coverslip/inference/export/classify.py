@@ -1,7 +1,8 @@
 """Classify images without coverslip: python classify.py model.onnx IMAGE... > predictions.csv
 
-It needs NumPy, Pillow and onnxruntime. It reads whole PNG, JPEG, TIFF and BMP images with 8-bit color, or with 8-bit or
-16-bit gray values, and TIFF images of ImageJ with a page for each channel.
+Other programs use `Classifier`, `read`, `crop` and `resize`. It needs NumPy, Pillow and onnxruntime, and reads whole
+PNG, JPEG, TIFF and BMP images with 8-bit color, or with 8-bit or 16-bit gray values, and TIFF images of ImageJ with a
+page for each channel.
 """
 
 import csv
@@ -18,7 +19,39 @@ import onnxruntime
 
 onnxruntime.disable_telemetry_events()  # on Windows
 
+UNCERTAIN, UNFAMILIAR = "uncertain", "unfamiliar"
 MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB", "I;16": "I;16", "I;16B": "I;16B"}
+
+
+class Classifier:
+    """The network of an export, with its metadata.
+
+    Args:
+        model: the file `model.onnx`.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self.metadata: dict[str, Any] = {name: json.loads(text) for name, text in properties.items()}
+
+    def classify(self, pixels: np.ndarray) -> tuple[str, float, str]:
+        """Return the predicted class of an image, its probability and the decision.
+
+        The decision is the predicted class, `uncertain` or `unfamiliar`.
+
+        Args:
+            pixels: (side, side, channels), from `read` or `resize`.
+        """
+        classes, thresholds = self.metadata["classes"], self.metadata["thresholds"]
+        has_score = thresholds["unfamiliar_above"] is not None
+        outputs = ["probabilities", *(["ood_score"] if has_score else [])]
+        probability, *scores = (each[0] for each in self._session.run(outputs, {"pixels": pixels[None]}))
+        k = int(np.argmax(probability / (thresholds["operating_points"] or 1)))
+        decision = UNCERTAIN if probability[k] < thresholds["uncertain_below"] else classes[k]
+        if has_score and scores[0] > thresholds["unfamiliar_above"]:
+            decision = UNFAMILIAR
+        return classes[k], float(probability[k]), decision
 
 
 def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
@@ -28,7 +61,8 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
     """
     image, n = Image.open(file), preprocessing["channels"]
     selecting = ("series", "t", "z", "channels", "level", "channel_files")
-    is_selected = any(preprocessing["plan"].get(key) for key in selecting)
+    plan = preprocessing["plan"]
+    is_selected = any(plan.get(key) for key in selecting) or isinstance(plan["crop_size"], str)  # in µm
     is_deep = not image.mode.startswith("I;16") and ";16" in str(image.tile)  # color that Pillow reads as 8-bit
     tags, n_pages = getattr(image, "tag_v2", {}), getattr(image, "n_frames", 1)
     is_inverted = tags.get(262) == 0  # TIFF with white as 0
@@ -47,6 +81,60 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
     return resize(np.concatenate(pages, axis=2), preprocessing)
 
 
+def crop(
+    array: np.ndarray,
+    box: tuple[int, int, int, int],
+    plan: dict[str, Any],
+    pixel_size_um: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Return the pixels of an object that the classifier sees, before `resize`.
+
+    These are its box with the margin of the training, or a square of the training's size around the center of the box.
+    What is beyond the edge of the image has the color of the border.
+
+    Args:
+        array: the image, (height, width, channels).
+        box: x, y, width and height of the object.
+        plan: `metadata["preprocessing"]["plan"]`.
+        pixel_size_um: width and height of a pixel in µm.
+
+    Raises:
+        ValueError: the classifier needs a pixel size, or the box is outside the image.
+    """
+    x, y, width, height = box
+
+    def in_pixels(length: int | str) -> tuple[int, int]:
+        if isinstance(length, int):
+            return length, length
+        if pixel_size_um is None:
+            raise ValueError("The classifier needs images with a pixel size.")
+        um = float(length.removesuffix(" um"))
+        return max(1, round(um / pixel_size_um[0])), max(1, round(um / pixel_size_um[1]))
+
+    if plan["crop_size"] is not None:
+        wide, high = in_pixels(plan["crop_size"])
+        left, top = x + width // 2 - wide // 2, y + height // 2 - high // 2
+    else:
+        margin = plan["crop_margin"]
+        beside, above = in_pixels(margin if isinstance(margin, str) else round(margin * max(width, height)))
+        left, top, wide, high = x - beside, y - above, width + 2 * beside, height + 2 * above
+    inner = array[max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
+    if not inner.size:
+        raise ValueError("An object is outside the image.")
+    filled = np.empty((high, wide, array.shape[2]), array.dtype)
+    filled[:] = border_color(inner)
+    y, x = max(-top, 0), max(-left, 0)
+    filled[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+    return filled
+
+
+def border_color(array: np.ndarray) -> np.ndarray:
+    """Return the median of the outermost pixels for each channel, the lower of two middle values."""
+    border = np.sort(np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]]), axis=0)
+    color: np.ndarray = border[(len(border) - 1) // 2]
+    return color
+
+
 def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
     """Return the pixels of an image of 8 or 16 bits, (height, width, channels), as the network expects them.
 
@@ -58,8 +146,7 @@ def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
     depth = array.dtype.name
     limits = scaling["ranges"].get(depth) if scaling["mode"] == "training-range" else None
     is_unchanged = depth == preprocessing["depth"] == "uint8" and limits is None
-    border = np.sort(np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]]), axis=0)
-    color = border[(len(border) - 1) // 2]  # the median, the lower of two middle values
+    color = border_color(array)
     if preprocessing.get("pad_color", "auto") != "auto":
         color = np.full_like(color, 0 if preprocessing["pad_color"] == "black" else np.iinfo(depth).max)
     (height, width), new, zoom = array.shape[:2], (side, side), (preprocessing.get("matching") or {}).get("zoom", 1)
@@ -89,16 +176,13 @@ def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
 
 
 def main(model: str, files: list[str]) -> None:
-    """Print a table with the predicted class of each image and its probability."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    metadata = {name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
+    """Print a table with the predicted class of each image, its probability and the decision."""
+    classifier = Classifier(model)
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["path", "predicted", "probability"])
+    table.writerow(["path", "predicted", "probability", "decision"])
     for file in files:
-        pixels = read(file, metadata["preprocessing"])
-        probability = session.run(["probabilities"], {"pixels": pixels[None]})[0][0]
-        predicted = int(np.argmax(probability / (metadata["thresholds"]["operating_points"] or 1)))
-        table.writerow([file, metadata["classes"][predicted], f"{probability[predicted]:.6f}"])
+        predicted, probability, decision = classifier.classify(read(file, classifier.metadata["preprocessing"]))
+        table.writerow([file, predicted, f"{probability:.6f}", decision])
 
 
 if __name__ == "__main__":
