@@ -128,14 +128,17 @@ def test_labels_choose_a_classifier_and_show_its_accuracy(
     assert there >= unadapted
     assert verdict_of_run(read_run(run.folder)).use in ("care", "no")
     # A comparison shows the same accuracy there.
-    of_first, of_adapted = cs.compare([parent, run]).rows
+    comparison = cs.compare([parent, run])
+    of_first, of_adapted = comparison.rows
     assert (of_first.n_adapted_labels, of_first.adapted_accuracy) == (0, None)
     assert (of_adapted.n_adapted_labels, of_adapted.adapted_accuracy) == (30, record.accuracy)
+    counts = {"n_labels": 30, "n_right": record.n_right, "n_right_before": record.n_right_before}
+    assert text("comparison-there", name=of_adapted.name, **counts) in comparison.conclusion
     capsys.readouterr()
     assert main(["compare", str(parent.folder), str(run.folder), "--json"]) == 0
     of_command = json.loads(capsys.readouterr().out)["runs"][1]
     assert (of_command["n_adapted_labels"], of_command["adapted_accuracy"]["value"]) == (30, record.n_right / 30)
-    blocks = comparison_sections(cs.compare([parent, run]))[-1].blocks
+    blocks = comparison_sections(comparison)[-1].blocks
     shown = [row for block in blocks if isinstance(block, SectionText) for row in block.rows]
     (accuracies,) = [row for row in shown if row[0] == text("accuracy-after-adaptation")]
     assert [isinstance(cell, Estimate) and cell.number for cell in accuracies[1:]] == [None, record.n_right / 30]

@@ -130,7 +130,22 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
     of_several = _conclusion_of_several(runs, [row.name for row in rows], primary) if len(runs) > 2 else ""
     name_of = {row.run_id: row.name for row in rows}
     of_pairs = (_conclusion_of_pair(pair, name_of[pair.first], name_of[pair.second], primary) for pair in pairs)
-    return of_several or " ".join(filter(None, of_pairs))
+    there = (_conclusion_there(run, row.name) for run, row in zip(runs, rows, strict=True) if not run.is_evaluation)
+    return " ".join(filter(None, [of_several, *([] if of_several else of_pairs), *there]))
+
+
+def _conclusion_there(run: Run, name: str) -> str:
+    """Return how many labels of the other laboratory an adapted classifier predicts right, and the first one did."""
+    adapted = run.adaptation
+    if adapted is None or adapted.n_right is None or adapted.n_right_before is None:
+        return ""
+    return text(
+        "comparison-there",
+        name=name,
+        n_labels=adapted.n_labels,
+        n_right=adapted.n_right,
+        n_right_before=adapted.n_right_before,
+    )
 
 
 def _conclusion_of_pair(pair: Pair, first: str, second: str, primary: str) -> str:

@@ -744,6 +744,8 @@ comparison-by-second-labels = Mit den Labels des zweiten Trainings sind es { $fi
 
 comparison-different-rules = Die beiden verwenden verschiedene Entscheidungsregeln.
 
+comparison-there = Im anderen Labor sagt „{ $name }“ { $n_right } von { $n_labels } gelabelten Bildern richtig vorher, jedes ohne sein eigenes Label; vor der Anpassung waren { $n_right_before } richtig.
+
 comparison-of-several = „{ $best }“ hat den besten Wert von { $metric } ({ $value }).{ $n_significant ->
         [0] {""}
         [one] {" "}Der Unterschied zu { $significant } ist statistisch signifikant.

@@ -744,6 +744,8 @@ comparison-by-second-labels = By the labels of the second run, the values are { 
 
 comparison-different-rules = The two use different decision rules.
 
+comparison-there = In the other laboratory, “{ $name }” predicts { $n_right } of { $n_labels } labeled images right, each without its own label; before the adaptation, { $n_right_before } were right.
+
 comparison-of-several = “{ $best }” has the best { $metric } ({ $value }).{ $n_significant ->
         [0] {""}
         [one] {" "}The difference from { $significant } is statistically significant.

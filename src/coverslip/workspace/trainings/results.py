@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 from urllib.parse import quote
@@ -114,7 +115,7 @@ class Results(Measurement):
     """If the action is to adapt the classifier: the dataset of the latest external test that fails, or of the
     adaptation. null: these images are in no dataset."""
     adapted_run: str | None = None
-    """The latest other adaptation to this dataset; null: there is none."""
+    """The latest adaptation to this dataset; of an adapted classifier, a later one. null: there is none."""
     adapted_matrix: list[list[int]]
     """Confusion matrix of the labels of the laboratory that it was adapted to, each predicted without using it. Empty:
     there are none."""
@@ -154,7 +155,7 @@ def _dataset_to_adapt_to(workspace: Workspace, job: Job) -> str | None:
 
 
 def _latest_adaptation(workspace: Workspace, job: Job, dataset_id: str | None) -> str | None:
-    """Return the latest other adaptation of a training, or of the one that was adapted, to the images of a dataset."""
+    """Return the latest adaptation of a training to the images of a dataset; of an adapted one, a later one."""
     with workspace.engine.connect() as connection:
         is_dataset = (datasets.c.id == dataset_id) & datasets.c.removed.is_(None)
         row = connection.execute(select(datasets).where(is_dataset)).one_or_none()
@@ -162,9 +163,8 @@ def _latest_adaptation(workspace: Workspace, job: Job, dataset_id: str | None) -
         return None
     first, *_ = adapted_from(job) or [str(job.folder)]
     adapted = [first, *source_paths(row)]
-    # The newest first.
-    others = (each for each in all_jobs(workspace, "train") if each.id != job.id and each.run.is_measured)
-    return next((each.id for each in others if adapted_from(each) == adapted), None)
+    newer = takewhile(lambda each: each.id != job.id, all_jobs(workspace, "train"))  # the newest first
+    return next((each.id for each in newer if each.run.is_measured and adapted_from(each) == adapted), None)
 
 
 def adapted_from(job: Job) -> list[str]:

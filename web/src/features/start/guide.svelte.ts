@@ -31,7 +31,8 @@ const OF_TABS: Partial<Record<string, Step>> = {
   images: 'checks',
   checks: 'checks',
 };
-const OF_A_JOB_OR_DATASET = /^\/(datasets(?!\/samples)|runs|predictions|evaluations|classifiers|studies)\/./;
+const OF_OTHER_DATA =
+  /^\/(compare|(datasets(?!\/samples)|runs|predictions|evaluations|classifiers|studies)\/.)/;
 
 interface Saved {
   step: Step;
@@ -43,7 +44,10 @@ export function stepOf(path: string, query: URLSearchParams, { step, addresses }
   if (path === `/${SAMPLES}` && query.get('part') === 'groups') return 'groups';
   if (path === `/${SAMPLES}`) return OF_TABS[query.get('tab') ?? 'overview'] ?? null;
   if (path === '/train') return query.get('dataset') === 'samples' ? 'train' : null;
-  if (path === '/predict') return 'predict';
+  if (path === '/predict') {
+    const classifier = query.get('classifier');
+    return classifier === null || addresses.result === `runs/${classifier}` ? 'predict' : null;
+  }
   if (path === `/${addresses.result}`) return step === 'review' || step === 'share' ? 'share' : 'result';
   if (path === `/${addresses.review}`) return 'review';
   return null;
@@ -70,8 +74,9 @@ class Guide {
     !this.#saved ||
       (this.#here === null &&
         (router.path === '/train' ||
+          router.path === '/predict' ||
           router.path.startsWith('/help') ||
-          OF_A_JOB_OR_DATASET.test(router.path))),
+          OF_OTHER_DATA.test(router.path))),
   );
 
   readonly previous = $derived(this.step && STEPS[STEPS.indexOf(this.step) - 1]);
