@@ -270,7 +270,7 @@ unfamiliar-not-known = coverslip kann nicht erkennen, welche Bilder den Training
 unfamiliar-images = { $n_images ->
         [one] { $n_images } von { $n_predicted } Bildern ist
        *[other] { $n_images } von { $n_predicted } Bildern sind
-    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Nur Labels solcher Bilder zeigen, ob ihre Vorhersagen verlässlich sind.
+    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Ohne Labels solcher Bilder ist nicht bekannt, ob ihre Vorhersagen verlässlich sind.
 
 ## Expected class proportions
 

@@ -924,7 +924,7 @@ proportions-mean-of = Mittelwert von { $n_samples }
 
 proportions-of-class = Anteil von { $name }
 
-proportions-strips = Punkte: Proben. Linie: Mittelwert der Proben einer Bedingung. Balken und Bänder: 95{"\u00A0"}%-Konfidenzintervalle (KI).
+proportions-strips = Punkte: Proben. Linie: Mittelwert der Proben einer Bedingung. Balken und Bänder: 95-%-Konfidenzintervalle (KI).
 
 proportions-without-condition = keine Bedingung
 
@@ -1002,7 +1002,7 @@ report-measured-on = auf: { $image_set }
 
 report-further-metrics = Weitere Metriken
 
-report-interval-methods = Auf jeden Wert folgt sein 95{"\u00A0"}%-Konfidenzintervall (KI). { $interval } Verfahren: { $methods }.
+report-interval-methods = Auf jeden Wert folgt sein 95-%-Konfidenzintervall (KI). { $interval } Verfahren: { $methods }.
 
 interval-method = { $method ->
         [chance] Kalibrierungsfehler abzüglich Zufall
@@ -1042,7 +1042,7 @@ report-lowest-recall-classes = Die { $n_classes } Klassen mit der niedrigsten Se
 
 report-all-classes = Alle { $n_classes } Klassen
 
-report-values-with-interval = Auf jeden Wert folgt sein 95{"\u00A0"}%-Konfidenzintervall (KI).
+report-values-with-interval = Auf jeden Wert folgt sein 95-%-Konfidenzintervall (KI).
 
 report-shares-with-count = Auf jeden Anteil folgt seine Anzahl.
 

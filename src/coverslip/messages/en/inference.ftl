@@ -270,7 +270,7 @@ unfamiliar-not-known = coverslip cannot tell which images are unlike the trainin
 unfamiliar-images = { $n_images ->
         [one] { $n_images } of { $n_predicted } images is
        *[other] { $n_images } of { $n_predicted } images are
-    } unlike the training images; about { NUMBER($n_expected, maximumFractionDigits: 0) } are expected by chance. They may have another size, stain or instrument, or show none of the classes. Only labels of such images show whether their predictions are reliable.
+    } unlike the training images; about { NUMBER($n_expected, maximumFractionDigits: 0) } are expected by chance. They may have another size, stain or instrument, or show none of the classes. Without labels of such images, it is not known whether their predictions are reliable.
 
 ## Expected class proportions
 
