@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.common_images import ChangedImages
 from coverslip.reports.comparison import MOST_RUNS, compare, comparison_sections
+from coverslip.reports.differences import Differing
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
@@ -109,12 +110,21 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> JobComparison:
             jobs, comparison.rows, [None, *(pair.changed for pair in comparison.pairs)], strict=True
         )
     ]
+    trainings = [find_job(workspace, job.classifier_id) if job.classifier_id else job for job in jobs]
+    differing = _with_dataset_names(comparison.differing, [training.dataset_name for training in trainings])
     return JobComparison(
         rows=rows,
         conclusion=comparison.conclusion,
         access_note=comparison.access_note,
-        sections=[*map(as_data, comparison_sections(comparison))],
+        sections=[*map(as_data, comparison_sections(replace(comparison, differing=differing)))],
     )
+
+
+def _with_dataset_names(differing: Sequence[Differing], names: Sequence[str]) -> list[Differing]:
+    """Name the images by their datasets: their sources are tables of the workspace. Equal names do not differ."""
+    names = [name or "–" for name in names]
+    named = [replace(row, values=names) if row.name == "sources" else row for row in differing]
+    return [row for row in named if len(set(row.values)) > 1]
 
 
 def _measured(workspace: Workspace, run_id: str) -> Job:
