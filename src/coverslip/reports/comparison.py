@@ -19,7 +19,7 @@ from coverslip.reports import reported
 from coverslip.reports.blocks import SectionContent, SectionText
 from coverslip.reports.common_images import ChangedImages, CommonImages, changed_images, common_images
 from coverslip.reports.differences import Differing, differences_between
-from coverslip.reports.metric_rows import Cell, estimate, shown
+from coverslip.reports.metric_rows import Cell, estimate, is_bound, shown, upper_end
 from coverslip.reports.reported import without_results
 from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
 
@@ -347,9 +347,8 @@ def _blocks_of_runs(comparison: Comparison) -> list[SectionText]:
         for name, fit in values.items()
         if any(value is not None for value in fit)
     ]
-    missing = Metric(value=None)
     rows: dict[str, Sequence[Cell]] = {
-        name: (METRICS[name].title, *(estimate(row.metrics.get(name, missing)) for row in runs))
+        name: (METRICS[name].title, *(_metric_cell(row, name) for row in runs))
         for name in METRICS
         if any(name in row.metrics for row in runs)
     }
@@ -358,12 +357,20 @@ def _blocks_of_runs(comparison: Comparison) -> list[SectionText]:
     if any(row.n_adapted_labels for row in runs):
         there = [
             (text("comparison-adapted-labels"), *(row.n_adapted_labels or "–" for row in runs)),
-            (text("accuracy-after-adaptation"), *(estimate(row.adapted_accuracy or missing) for row in runs)),
+            (
+                text("accuracy-after-adaptation"),
+                *(estimate(row.adapted_accuracy or Metric(value=None)) for row in runs),
+            ),
         ]
     return [
         SectionText((), columns, [sizes, *fits, *there]),
         *_with_further(rows, comparison.primary, columns, words=[text("comparison-overlap")]),
     ]
+
+
+def _metric_cell(run: ComparedRun, name: str) -> Cell:
+    metric = run.metrics.get(name, Metric(value=None))
+    return upper_end(metric, metric.digits) if is_bound(name, metric.low) else estimate(metric)
 
 
 MOST_RUNS = 20

@@ -357,7 +357,7 @@ def _error_words(evaluation: Evaluation, name: str) -> str:
     """Return a metric of calibration with its interval; empty if it is not known."""
     if name not in evaluation.metrics or evaluation[name].value is None:
         return ""
-    cell = estimate(metric_rows.metric_of(evaluation, name), digits=2)
+    cell = estimate(metric_rows.metric_of(evaluation, name))
     return f"{cell.value}{interval_after(cell.interval)}"
 
 
