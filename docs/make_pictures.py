@@ -314,6 +314,31 @@ def take_all(server: Server, album: Album) -> None:
     of_prediction = f"/predictions/{prediction['id']}"
     album.take("prediction-review", of_prediction, press("Needs review", "link"))
     album.take("prediction-spot-check", f"{of_prediction}/spot-check")
+    if any(is_wanted(name, album.wanted) for name in ("evaluation", "adapt")):
+        take_other_laboratory(server, album, tuned["id"])
+
+
+def take_other_laboratory(server: Server, album: Album, run: str) -> None:
+    """An external test set with another stain, and the dialog that adapts the classifier to it."""
+    root = Path(server.get("system")["roots"][0])
+    for file in sorted((root / "my_cells").rglob("slide*.png"))[::3]:
+        with suppress(OSError):  # one of the images is truncated
+            red, green, blue = Image.open(file).convert("RGB").split()
+            there = root / "other_laboratory" / file.relative_to(root / "my_cells")
+            there.parent.mkdir(parents=True, exist_ok=True)
+            Image.merge("RGB", (blue.point(lambda value: value * 0.6), red, green)).save(there)
+    new = {"sources": [{"path": str(root / "other_laboratory")}], "name": "Other laboratory"}
+    dataset = server.send("datasets", new)["id"]
+    server.until(f"datasets/{dataset}", lambda state: state["state"] == "ready")
+    evaluation = server.send(f"runs/{run}/evaluations", {"dataset_id": dataset})["id"]
+    server.until(f"jobs/{evaluation}", lambda state: state["state"] == "done")
+    album.take("evaluation", f"/evaluations/{evaluation}")
+    album.take("adapt", f"/evaluations/{evaluation}", press(re.compile("^Adapt to these images")), matched)
+
+
+def matched(page: "Page") -> None:
+    """Until the dialog shows the images as the adapted classifier would see them."""
+    page.locator("dialog[open] figure img").first.wait_for(timeout=240_000)
 
 
 def take_live(server: Server, album: Album) -> None:

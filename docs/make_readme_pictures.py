@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from make_pictures import BROWSERS, DOCS, Server, app, is_wanted, say, settle
+from make_pictures import BROWSERS, DOCS, Server, app, encoded, is_wanted, say, settle
 from PIL import Image
 
 import coverslip as cs
@@ -237,6 +237,11 @@ def take_objects(server: Server, chromium: "Browser", images: Path) -> None:
     page = opened_page(server, chromium, f"predictions/{prediction}/samples?class=eosinophil", width=900)
     plot = page.get_by_role("region", name="eosinophil").first.locator(".plot").first
     save("proportions", between(page, plot, plot))
+    for name in ("fields", "samples"):
+        shown = opened_page(server, chromium, f"predictions/{prediction}/{name}", width=1280)
+        (DOCS / "app" / f"prediction-{name}.webp").write_bytes(
+            encoded(Image.open(BytesIO(shown.screenshot())).convert("RGB"))
+        )
     labels = clip_of_field(opened_page(server, chromium, f"datasets/{labeled}?tab=fields", width=1280))
     result = opened_page(server, chromium, f"runs/{run}", width=PANEL[0])
     summary = clip(result, result.get_by_text("Macro-F1").first, dx=-14, dy=-12)

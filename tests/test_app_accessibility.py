@@ -63,7 +63,7 @@ def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page:
     page.locator("[role=gridcell][data-index='0']:focus").wait_for()  # at once
     page.keyboard.press("ArrowRight")
     page.locator("[role=gridcell][aria-selected=true]:focus").wait_for()
-    page.get_by_role("checkbox", name="Go to the next image").focus()
+    page.get_by_role("checkbox", name="Go to the next one").focus()
     for key in ("1", "?", ",", "Delete"):
         page.keyboard.press(key)
     assert page.get_by_role("dialog").count() == 0

@@ -111,7 +111,7 @@ def test_quick_keys_correct_one_image_each_and_are_undone_and_redone_in_turn(pag
 def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Review) -> None:
     review.open(page)
     first, second = (name for name in CLASSES if name != review.rows[0]["decision"])
-    goes_on = page.get_by_role("checkbox", name="Go to the next image")
+    goes_on = page.get_by_role("checkbox", name="Go to the next one")
     goes_on.uncheck()
     page.keyboard.press("ArrowRight")
     for label in (first, second):

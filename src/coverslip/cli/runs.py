@@ -117,7 +117,7 @@ def adapt(
     If many new images are unfamiliar, images of both laboratories are matched: objects get the same size, and images
     the same stain. The last layer is then fitted again to the training images of RUN, which is not changed. Labels of
     some new images choose the best of several adapted classifiers, and show its accuracy there. Without labels the
-    accuracy is not known, and every decision is `uncertain`.
+    accuracy is not known, and decisions are `uncertain` or `unfamiliar`.
 
     Examples:
 

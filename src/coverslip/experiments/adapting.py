@@ -104,8 +104,7 @@ def adapt(
     """Adapt a classifier to the images of another laboratory, and write it as a new run.
 
     Args:
-        run: the run folder of the classifier, which is not changed. Its training images are needed for all candidates
-            except the classifier as it is.
+        run: the run folder of the classifier, which is not changed. Its training images are needed, unchanged.
         new: images of the other laboratory, at least 40 that are not excluded.
         labels: some of these images with labels, at least 10, such as the table of `suggest` with a column `label`.
             `none-of-these`, `unusable` and the set `excluded` of a table exclude an image; if labels are used, so does

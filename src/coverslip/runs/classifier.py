@@ -255,7 +255,7 @@ class ClassifierCard(DocumentedModel):
     differ from that of `preprocessing`. null: it was not adapted."""
     is_checked: bool = True
     """Whether labels of images like those to predict have been compared with predictions. If not, since a classifier
-    was adapted without labels, every decision is `uncertain`."""
+    was adapted without labels, decisions are `uncertain` or `unfamiliar`."""
     sha256: dict[str, str] = Field(default_factory=dict)
     """Of the other files of the classifier, by name; compared when they are read."""
     must_not_be_used_for: str = Field(default_factory=default_limits)

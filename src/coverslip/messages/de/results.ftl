@@ -456,7 +456,7 @@ limit-possibly-wrong-labels = Labels sind verdächtig: { $share } der nach ihren
 
 wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum
 
-limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Kein Label der { $n_images } Bilder wurde verwendet, deshalb ist jede Entscheidung über neue Bilder „unsicher“.
+limit-adapted-unchecked = Er wurde an ein anderes Labor angepasst und dort nicht geprüft: Kein Label der { $n_images } Bilder wurde verwendet, deshalb ist jede Entscheidung über neue Bilder „unsicher“ oder „ungewohnt“.
     .next = Geben Sie 20 Bildern dieses Labors Labels (coverslip suggest NEW), und passen Sie den ersten Klassifikator damit erneut an (coverslip adapt RUN NEW --labels TABLE).
     .meaning = Er ist nur für Bilder dieses Labors. Die Metriken stammen von Testbildern aus dem Labor des Trainings.
 

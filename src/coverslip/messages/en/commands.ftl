@@ -448,7 +448,7 @@ command-adapted = Images    { $is_known ->
     }
 
 command-adapted-labels = { $n_labels ->
-        [0] Not checked: no label of a new image was used, so the accuracy there is not known, and every decision is “uncertain”. Label 20 of them, of two or more classes (coverslip suggest NEW).
+        [0] Not checked: no label of a new image was used, so the accuracy there is not known, and every decision is “uncertain” or “unfamiliar”. Label 20 of them, of two or more classes (coverslip suggest NEW).
        *[other] Labels    Of { $n_labels } labels, { $n_right_before } were predicted right before, { $n_right } after: accuracy { $accuracy }.
     }
 

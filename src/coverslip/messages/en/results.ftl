@@ -456,7 +456,7 @@ limit-possibly-wrong-labels = Labels are suspect: { $share } of the images that 
 
 wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
 
-limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: no label of its { $n_images } images was used, so every decision on new images is “uncertain”.
+limit-adapted-unchecked = It was adapted to another laboratory, and not checked there: no label of its { $n_images } images was used, so every decision on new images is “uncertain” or “unfamiliar”.
     .next = Label 20 images of that laboratory (coverslip suggest NEW), and adapt the first classifier again with them (coverslip adapt RUN NEW --labels TABLE).
     .meaning = It is for images of that laboratory only. The metrics are of test images from the laboratory of the training.
 

@@ -305,7 +305,7 @@ export const datasets: Texts['datasets'] = {
     newClassName: 'Name der neuen Klasse',
     add: 'Hinzufügen',
     firstClass: 'Fügen Sie zuerst Klassen hinzu. Jede Klasse bekommt eine Taste.',
-    advance: 'Zum nächsten Bild gehen',
+    advance: 'Weiter zum nächsten',
     undo: 'Rückgängig machen (Strg-Z)',
     redo: 'Wiederholen (Strg-Umschalt-Z)',
     keys: 'Tasten (?)',

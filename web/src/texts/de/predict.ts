@@ -395,8 +395,8 @@ export const predict: Texts['predict'] = {
     },
     excluded: (n) =>
       plural(n, {
-        one: `${count(n)} Bild mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbares Bild“ wird nicht hinzugefügt.`,
-        other: `${count(n)} Bilder mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbares Bild“ werden nicht hinzugefügt.`,
+        one: `${count(n)} Bild mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbar“ wird nicht hinzugefügt.`,
+        other: `${count(n)} Bilder mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbar“ werden nicht hinzugefügt.`,
       }),
     nothing: 'Kein Bild hat eine korrigierte oder bestätigte Klasse, daher gibt es nichts hinzuzufügen.',
     target: (name, n) => `Datensatz: ${name}, ${counts.images(n)}`,
@@ -510,7 +510,7 @@ export const predict: Texts['predict'] = {
   notCorrected: 'keine Korrektur',
   otherClass: (name, isOfClassifier) =>
     `Kein Label vergeben: ${isOfClassifier ? 'Der Klassifikator' : 'Der Datensatz'} hat die Klasse ${name} nicht.`,
-  excluded: { 'none-of-these': 'Keine dieser Klassen', unusable: 'Unbrauchbares Bild' },
+  excluded: { 'none-of-these': 'Keine dieser Klassen', unusable: 'Unbrauchbar' },
   excludedHelp:
     'Schließt die Auswahl vom Training aus. coverslip speichert dies in der Tabelle der Vorhersagen. Sie können es rückgängig machen.',
   marks: { corrected: 'korrigiert', confirmed: 'bestätigt', excluded: 'ausgeschlossen' },
@@ -526,7 +526,7 @@ export const predict: Texts['predict'] = {
     list: [
       [
         '1 – 9, 0, a – z',
-        'vorhergesagte Klasse zur Klasse dieser Taste ändern; „Zum nächsten Bild gehen“ wählt das nächste Bild',
+        'vorhergesagte Klasse zur Klasse dieser Taste ändern; „Weiter zum nächsten“ wählt das nächste Bild',
       ],
       [',', 'keine dieser Klassen: Bild vom Training ausschließen'],
       ['.', 'unbrauchbares Bild: vom Training ausschließen'],

@@ -198,7 +198,7 @@ export const results: typeof english = {
         all: 'Alle Bilder',
         misclassified: 'Falsch klassifiziert',
         uncertain: 'Unsicher',
-        unfamiliar: 'Unbekannt',
+        unfamiliar: 'Ungewohnt',
         corrected: 'Korrigiert',
         suspected: 'Vermutete Labelfehler',
       },
@@ -304,9 +304,9 @@ export const results: typeof english = {
     dataset: 'Bilder des anderen Labors',
     labels: (n, areUsed) =>
       n === 0
-        ? 'Keines davon hat ein Label einer Klasse des Klassifikators. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
+        ? 'Keines davon hat ein Label einer Klasse des Klassifikators. Ohne Labels wird das Ergebnis nicht geprüft, und jede Entscheidung ist „unsicher“ oder „ungewohnt“. Geben Sie zuerst 20 Bildern Labels, mit denselben Namen der Klassen.'
         : !areUsed
-          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Weniger als 10 oder Labels einer einzigen Klasse werden nicht verwendet: Das Ergebnis wird nicht geprüft, und jede Entscheidung ist „unsicher“. Geben Sie 20 Bildern mehrerer Klassen Labels.`
+          ? `Mit Label einer Klasse des Klassifikators: ${counts.images(n)}. Weniger als 10 oder Labels einer einzigen Klasse werden nicht verwendet: Das Ergebnis wird nicht geprüft, und jede Entscheidung ist „unsicher“ oder „ungewohnt“. Geben Sie 20 Bildern mehrerer Klassen Labels.`
           : `${counts.images(n)} davon haben ein Label einer Klasse des Klassifikators. Diese Labels wählen den Klassifikator und zeigen seine Genauigkeit dort.`,
     otherLabels: (n, names, areExcluded) =>
       plural(n, {

@@ -297,7 +297,7 @@ export const datasets = {
     newClassName: 'Name of the new class',
     add: 'Add',
     firstClass: 'First add classes. Each class gets a key.',
-    advance: 'Go to the next image',
+    advance: 'Go to the next one',
     undo: 'Undo (Ctrl-Z)',
     redo: 'Redo (Ctrl-Shift-Z)',
     keys: 'Keys (?)',

@@ -390,8 +390,8 @@ export const predict = {
     },
     excluded: (n: number) =>
       plural(n, {
-        one: `${count(n)} image marked “None of these classes” or “Unusable image” is not added.`,
-        other: `${count(n)} images marked “None of these classes” or “Unusable image” are not added.`,
+        one: `${count(n)} image marked “None of these classes” or “Unusable” is not added.`,
+        other: `${count(n)} images marked “None of these classes” or “Unusable” are not added.`,
       }),
     nothing: 'No image has a corrected or confirmed class, so there is nothing to add.',
     target: (name: string, n: number) => `Dataset: ${name}, ${counts.images(n)}`,
@@ -506,7 +506,7 @@ export const predict = {
   notCorrected: 'no correction',
   otherClass: (name: string, isOfClassifier: boolean) =>
     `Not labeled: ${isOfClassifier ? 'the classifier' : 'the dataset'} does not have the class ${name}.`,
-  excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable image' },
+  excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable' },
   excludedHelp:
     'Excludes the selection from training. coverslip saves this in the table of predictions. You can undo it.',
   marks: { corrected: 'corrected', confirmed: 'confirmed', excluded: 'excluded' },
@@ -522,7 +522,7 @@ export const predict = {
     list: [
       [
         '1 – 9, 0, a – z',
-        'change the predicted class to the class of that key; “Go to the next image” selects the next one',
+        'change the predicted class to the class of that key; “Go to the next one” then selects the next one',
       ],
       [',', 'none of these classes: exclude the image from training'],
       ['.', 'unusable image: exclude it from training'],

@@ -309,9 +309,9 @@ export const results = {
     dataset: 'Images of the other laboratory',
     labels: (n: number, areUsed: boolean) =>
       n === 0
-        ? 'None of them has a label of a class of the classifier. Without labels, the result is not checked, and every decision is “uncertain”. Label 20 of them first, with the same class names.'
+        ? 'None of them has a label of a class of the classifier. Without labels, the result is not checked, and every decision is “uncertain” or “unfamiliar”. Label 20 of them first, with the same class names.'
         : !areUsed
-          ? `Labeled with a class of the classifier: ${counts.images(n)}. Fewer than 10, or of a single class, are not used: the result is not checked, and every decision is “uncertain”. Label 20 images of several classes.`
+          ? `Labeled with a class of the classifier: ${counts.images(n)}. Fewer than 10, or of a single class, are not used: the result is not checked, and every decision is “uncertain” or “unfamiliar”. Label 20 images of several classes.`
           : `${counts.images(n)} of them have a label of a class of the classifier. These labels choose the classifier, and show its accuracy there.`,
     otherLabels: (n: number, names: string, areExcluded: boolean) =>
       plural(n, {
