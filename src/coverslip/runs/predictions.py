@@ -360,6 +360,7 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
     )
 
 
+@lru_cache(maxsize=1_024)  # most rows have one of few messages
 def _message(cell: str) -> Message | None:
     return message_of(cell) if cell else None
 
